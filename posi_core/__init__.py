@@ -1,0 +1,1 @@
+"""What decides: syntax, risk, rewriting, verification. Knows no host and imports nothing heavy by itself."""
