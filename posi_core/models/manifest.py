@@ -54,7 +54,7 @@ class Manifest:
 
 
 def load_manifest(folder: Path | None = None) -> Manifest:
-    """Read `manifest.json` of `folder` (default: the shipped one). Raises ModelFileError if it is unusable."""
+    """Read `manifest.json` of `folder` (default: the shipped one). ModelFileError if it is unusable."""
     folder = folder or shipped_dir()
     path = folder / MANIFEST
     try:

@@ -1,4 +1,4 @@
-"""Download a manifest's file into the user's data folder; nothing is kept but the very file that is pinned."""
+"""Download a manifest's file into the user's data folder; only the very file that is pinned is kept."""
 
 from __future__ import annotations
 
