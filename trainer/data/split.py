@@ -1,4 +1,4 @@
-"""Which texts are held out for evaluation: decided by the text alone, so that every part of training agrees."""
+"""Which texts are held out for evaluation: decided by the text alone, so that all parts agree."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def text_key(text: str) -> str:
 
 
 def is_held_out(text: str) -> bool:
-    """True for a fifth of all texts, by the SHA-256 of `text_key(text)`. For pairs ask about the toxic side."""
+    """True for a fifth of all texts, by the SHA-256 of `text_key(text)`. Of a pair, ask the toxic side."""
     digest = hashlib.sha256(text_key(text).encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") % _HELD_OUT_SHARE == 0
