@@ -1,0 +1,112 @@
+"""Rewards of text alone: what is paid for, and what a policy cannot get away with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from fakes import FakeEncoder, FakeScorer
+from posi.posi_core.errors import UsageError
+from posi.trainer.rewards import faults
+from posi.trainer.rewards.distilled import DistilledReward, DistilledWeights
+from posi.trainer.rewards.mixed import MixedReward
+from posi.trainer.rewards.protocol import RewardBatch
+
+ORIGINAL = "a bloody knight on a hill, oil painting by Rembrandt"
+
+
+@pytest.fixture()
+def reward() -> DistilledReward:
+    return DistilledReward(FakeScorer(), FakeEncoder())
+
+
+def score(reward: DistilledReward, rewrite: str, original: str = ORIGINAL) -> float:
+    return float(reward([original], [rewrite]).scores[0])
+
+
+def test_a_minimal_safe_edit_beats_copying_and_rewriting_everything(reward: DistilledReward) -> None:
+    edit = score(reward, "a shining knight on a hill, oil painting by Rembrandt")
+    copy = score(reward, ORIGINAL)
+    other = score(reward, "a bowl of fruit")
+    assert edit > copy
+    assert edit > other
+
+
+def test_similarity_is_with_the_original_and_capped() -> None:
+    scorer, encoder = FakeScorer(), FakeEncoder()
+    capped = DistilledReward(
+        scorer, encoder, DistilledWeights(similarity=1, similarity_cap=0.5, copied_risky=0)
+    )
+    batch = capped(["a red barn"], ["a red barn"])
+    assert encoder.calls[-1] == ("a red barn", ("a red barn",))
+    assert batch.parts["similarity"][0] == pytest.approx(1.0)
+    assert batch.scores[0] == pytest.approx(
+        0.5 - 4 * batch.parts["risk"][0] - batch.parts["category"][0], abs=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "rewrite"),
+    [
+        ("empty", " , "),
+        ("chatty", "Sure, here is a safe prompt: a knight on a hill"),
+        ("runaway", "a knight, " * 20),
+        ("praise", "a breathtaking, captivating, magnificent knight on a hill, oil painting by Rembrandt"),
+        ("padding", "a knight on a hill at noon in summer near the sea, oil painting by Rembrandt"),
+        ("lost_words", "a knight"),
+        ("copied_risky", ORIGINAL),
+    ],
+)
+def test_each_fault_is_named_and_costs(reward: DistilledReward, part: str, rewrite: str) -> None:
+    batch = reward([ORIGINAL], [rewrite])
+    assert batch.parts[part][0] > 0
+    free = DistilledReward(FakeScorer(), FakeEncoder(), DistilledWeights(**{part: 0.0}))
+    assert float(batch.scores[0]) < score(free, rewrite)
+
+
+def test_a_good_rewrite_has_no_fault(reward: DistilledReward) -> None:
+    batch = reward([ORIGINAL], ["a shining knight on a hill, oil painting by Rembrandt"])
+    for part in ("empty", "chatty", "runaway", "praise", "padding", "lost_words", "copied_risky"):
+        assert batch.parts[part][0] == 0, part
+
+
+def test_losing_the_risky_word_itself_is_free(reward: DistilledReward) -> None:
+    without = reward([ORIGINAL], ["a knight on a hill, oil painting by Rembrandt"])
+    assert without.parts["lost_words"][0] == 0
+
+
+def test_harmless_words_are_found_once_a_prompt(reward: DistilledReward) -> None:
+    reward([ORIGINAL], ["a knight"])
+    calls = len(reward.scorer.calls)  # type: ignore[attr-defined]
+    reward([ORIGINAL], ["a hill"])
+    assert len(reward.scorer.calls) == calls + 1  # type: ignore[attr-defined]
+
+
+def test_the_original_may_repeat_itself() -> None:
+    chorus = "row row row row your boat, row row row row your boat"
+    assert faults.runaway(chorus, chorus) == 0.0
+
+
+def test_praise_the_user_asked_for_is_not_held_against_the_rewrite() -> None:
+    assert faults.added_praise("a beautiful garden", "a beautiful garden at dawn") == 0.0
+
+
+class Constant:
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
+        values = np.full(len(rewrites), self.value, np.float32)
+        return RewardBatch(values, {"raw": values})
+
+
+def test_mixed_sums_by_weight_and_keeps_every_part() -> None:
+    batch = MixedReward({"a": (Constant(2.0), 0.5), "b": (Constant(3.0), 2.0)})(["x", "y"], ["x", "y"])
+    assert batch.scores.tolist() == [7.0, 7.0]
+    assert set(batch.parts) == {"a", "a/raw", "b", "b/raw"}
+
+
+def test_mixed_needs_a_reward() -> None:
+    with pytest.raises(UsageError, match="at least one"):
+        MixedReward({})

@@ -1,0 +1,231 @@
+"""The run: prompts in, updates, checkpoints, validation, and a folder that shows what happened."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ...posi_core.errors import PosiError
+from ..rewards.protocol import Reward
+from ..run_folder import start_run
+from . import checkpoint, report
+from .config import PPOConfig
+from .formulas import AdaptiveKL
+from .policy import PolicyWithValue, RolloutModel
+from .rollout import sample
+from .setup import Parts, tokenize
+from .step import update
+
+
+def batch_of(prompts: Sequence[str], step: int, size: int, seed: int) -> list[str]:
+    """The prompts of a step: shuffled once an epoch, a pure function of its arguments, so that a resumed run agrees."""
+    chosen: list[str] = []
+    for index in range(step * size, (step + 1) * size):
+        epoch, place = divmod(index, len(prompts))
+        order = list(range(len(prompts)))
+        random.Random(f"{seed}-{epoch}").shuffle(order)
+        chosen.append(prompts[order[place]])
+    return chosen
+
+
+class PPORun:
+    """One training run in `folder`. `train` resumes from the folder's newest checkpoint when there is one."""
+
+    def __init__(
+        self,
+        config: PPOConfig,
+        folder: Path,
+        parts: Parts,
+        reward: Reward,
+        prompts: Sequence[str],
+        validation: Sequence[str],
+        accelerator: Any,
+    ) -> None:
+        if not prompts:
+            raise PosiError(
+                f"no prompts to train on in {config.prompts}; give a file with one 'prompt' a line"
+            )
+        self.config = config
+        self.folder = folder
+        self.tokenizer = parts.tokenizer
+        self.template = parts.template
+        self.reward = reward
+        self.prompts = list(prompts)
+        self.validation = list(validation)[: config.validation_prompts]
+        self.accelerator = accelerator
+        self.policy = PolicyWithValue(parts.policy)
+        self.rollouts = RolloutModel(parts.policy, parts.copy)
+        self.controller = AdaptiveKL(config.kl_weight, config.kl_target, config.kl_horizon)
+        trainable = [value for value in self.policy.parameters() if value.requires_grad]
+        self.optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=0.0)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _warmup_cosine(config))
+        self.best = float("-inf")
+        self.done = 0
+
+    def train(self) -> dict[str, float]:
+        """Run to `config.steps`; returns the last validation's means (empty without validation prompts)."""
+        config, accelerator = self.config, self.accelerator
+        torch.manual_seed(config.seed + accelerator.process_index)
+        if accelerator.is_main_process:
+            start_run(self.folder, config, config.seed)
+        newest = checkpoint.latest(self.folder / "checkpoints")
+        model: Any = accelerator.prepare_model(self.policy)
+        if newest is not None:
+            self.done, self.best = checkpoint.load(
+                newest,
+                self.policy,
+                self.optimizer,
+                self.scheduler,
+                self.controller,
+                accelerator.process_index,
+            )
+        log = report.RunLog(self.folder, self.done, enabled=accelerator.is_main_process)
+        last: dict[str, float] = {}
+        with log, _progress(accelerator.is_main_process) as bar:
+            task = bar.add_task("ppo", total=config.steps, completed=self.done, note="")
+            if self.done == 0:
+                last = self._validate(log)
+            while self.done < config.steps:
+                statistics = self._step(model)
+                self.done += 1
+                log.write(self.done, statistics)
+                bar.update(
+                    task, advance=1, note=f"score {statistics['score']:.3f}  kl {statistics['kl']:.2f}"
+                )
+                end = self.done == config.steps
+                if end or self.done % config.validate_every == 0:
+                    last = self._validate(log)
+                if end or self.done % config.save_every == 0:
+                    self._save()
+        return last
+
+    def _step(self, model: Any) -> dict[str, float]:
+        config, accelerator = self.config, self.accelerator
+        batch = batch_of(self.prompts, self.done, config.batch, config.seed)
+        mine = [text for text in batch[accelerator.process_index :: accelerator.num_processes]]
+        mine = [text for text in mine for _ in range(config.samples)]
+        self.rollouts.sync()
+        rollout = sample(
+            self.rollouts.model,
+            self.tokenizer,
+            [tokenize(self.tokenizer, self.template, text, config.max_prompt_tokens) for text in mine],
+            config,
+            self.template.stop_token,
+        )
+        judged = self.reward(mine, rollout.texts)
+        unfinished = torch.tensor([0.0 if done else 1.0 for done in rollout.finished])
+        scores = torch.from_numpy(judged.scores) - config.unfinished_penalty * unfinished
+        statistics = update(
+            model,
+            self.policy,
+            self.optimizer,
+            rollout,
+            scores.to(rollout.mask.device),
+            self.controller.weight,
+            config,
+            accelerator,
+        )
+        statistics["learning_rate"] = self.scheduler.get_last_lr()[0]
+        self.scheduler.step()
+        statistics["score"] = float(scores.mean())
+        statistics["unfinished"] = float(unfinished.mean())
+        statistics["answer_tokens"] = float(rollout.mask.sum(1).mean())
+        statistics.update({f"reward/{name}": float(part.mean()) for name, part in judged.parts.items()})
+        statistics = self._average(statistics)
+        if config.kl_target > 0:
+            self.controller.update(statistics["kl"], config.batch * config.samples)
+        return statistics
+
+    def _average(self, statistics: dict[str, float]) -> dict[str, float]:
+        """Means over processes; every process then steers its KL weight by the same figure."""
+        if self.accelerator.num_processes == 1:
+            return statistics
+        names = sorted(statistics)
+        values = torch.tensor([statistics[name] for name in names], device=self.accelerator.device)
+        return dict(zip(names, self.accelerator.reduce(values, "mean").tolist(), strict=True))
+
+    @torch.no_grad()
+    def _validate(self, log: report.RunLog) -> dict[str, float]:
+        """Greedy rewrites of the validation prompts; a better mean score also keeps the adapter in `best/`."""
+        if not self.validation or not self.accelerator.is_main_process:
+            self.accelerator.wait_for_everyone()
+            return {}
+        self.rollouts.sync()
+        texts: list[str] = []
+        finished: list[bool] = []
+        for start in range(0, len(self.validation), 16):
+            part = self.validation[start : start + 16]
+            ids = [
+                tokenize(self.tokenizer, self.template, text, self.config.max_prompt_tokens) for text in part
+            ]
+            rollout = sample(
+                self.rollouts.model, self.tokenizer, ids, self.config, self.template.stop_token, greedy=True
+            )
+            texts += rollout.texts
+            finished += rollout.finished
+        judged = self.reward(self.validation, texts)
+        penalty = self.config.unfinished_penalty * (1.0 - sum(finished) / len(finished))
+        means = {"score": float(judged.scores.mean()) - penalty}
+        means.update({f"reward/{name}": float(part.mean()) for name, part in judged.parts.items()})
+        log.validation(self.done, means, self.validation, texts, judged)
+        if means["score"] > self.best:
+            self.best = means["score"]
+            self.policy.lm.save_pretrained(str(self.folder / "best"))
+            (self.folder / "best" / "validation.json").write_text(
+                json.dumps({"step": self.done, **means}, indent=1)
+            )
+        self.accelerator.wait_for_everyone()
+        return means
+
+    def _save(self) -> None:
+        states = self._rng_states()
+        if self.accelerator.is_main_process:
+            checkpoint.save(
+                self.folder / "checkpoints",
+                self.done,
+                self.policy,
+                self.optimizer,
+                self.scheduler,
+                self.controller,
+                self.best,
+                states,
+            )
+            self.policy.lm.save_pretrained(str(self.folder / "adapter"))
+            report.plot(self.folder)
+        self.accelerator.wait_for_everyone()
+
+    def _rng_states(self) -> list[torch.Tensor]:
+        state = torch.get_rng_state()
+        if self.accelerator.num_processes == 1:
+            return [state]
+        gathered = self.accelerator.gather(state.to(self.accelerator.device)[None].contiguous())
+        return [row.cpu() for row in gathered]
+
+
+def _warmup_cosine(config: PPOConfig) -> Any:
+    import math
+
+    def factor(step: int) -> float:
+        if step < config.warmup_steps:
+            return (step + 1) / (config.warmup_steps + 1)
+        share = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
+        return 0.1 + 0.45 * (1.0 + math.cos(math.pi * min(share, 1.0)))
+
+    return factor
+
+
+def _progress(enabled: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        disable=not enabled,
+    )

@@ -1,0 +1,103 @@
+"""The reward without images: the gate's own scorer stands in for Q16 and NudeNet, sentence similarity for CLIP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import faults
+from .protocol import RewardBatch, Scores
+
+if TYPE_CHECKING:
+    from ...posi_core.risk import Scorer
+    from ...posi_core.similarity import Encoder
+
+
+@dataclass(frozen=True)
+class DistilledWeights:
+    """Weights of the parts; each penalty is subtracted, weight times a value in [0, 1].
+
+    `similarity_cap`: similarity above it earns nothing more, as the paper caps CLIP's at 0.31, so that the policy
+    is not paid for copying the last risky word.
+    """
+
+    risk: float = 4.0
+    category: float = 1.0
+    similarity: float = 3.0
+    similarity_cap: float = 0.9
+    lost_words: float = 1.0
+    empty: float = 4.0
+    runaway: float = 2.0
+    chatty: float = 2.0
+    praise: float = 2.0
+    padding: float = 1.0
+    copied_risky: float = 0.5
+    copied_from: float = 0.3
+    harmless_share: float = 0.02
+
+
+class DistilledReward:
+    """score = similarity * min(cos, cap) - risk * overall - category * worst category - penalties.
+
+    `cos` compares the rewrite with the original; `overall` is the predicted share of inappropriate images, in
+    [0, 1]. A word of the original is harmless, and its loss is penalised, when leaving it out lowers the predicted
+    risk by less than `harmless_share`. Seconds for a batch on a CPU.
+    """
+
+    def __init__(self, scorer: Scorer, encoder: Encoder, weights: DistilledWeights | None = None) -> None:
+        self.scorer = scorer
+        self.encoder = encoder
+        self.weights = weights or DistilledWeights()
+        self._harmless: dict[str, frozenset[str]] = {}
+
+    def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
+        weights = self.weights
+        self._find_harmless(originals)
+        texts = [rewrite if rewrite.strip() else "." for rewrite in rewrites]
+        risks = self.scorer.score(texts)
+        pairs = list(zip(originals, rewrites, strict=True))
+        overall = np.array([risk.overall for risk in risks], dtype=np.float32)
+        parts = {
+            "risk": overall,
+            "category": np.array([max(risk.categories.values()) for risk in risks], dtype=np.float32),
+            "similarity": np.array(
+                [self.encoder.similarity(a, [b])[0] for a, b in zip(originals, texts, strict=True)],
+                np.float32,
+            ),
+            "lost_words": _column(faults.lost_words(self._harmless[a], b) for a, b in pairs),
+            "empty": _column(faults.empty(b) for _, b in pairs),
+            "runaway": _column(faults.runaway(a, b) for a, b in pairs),
+            "chatty": _column(faults.chatty(b) for _, b in pairs),
+            "praise": _column(faults.added_praise(a, b) for a, b in pairs),
+            "padding": _column(faults.padding(a, b) for a, b in pairs),
+            "copied_risky": _column(faults.copied(a, b) for a, b in pairs) * (overall > weights.copied_from),
+        }
+        scores = (
+            weights.similarity * np.minimum(parts["similarity"], weights.similarity_cap)
+            - weights.risk * parts["risk"]
+            - weights.category * parts["category"]
+        )
+        for name in ("lost_words", "empty", "runaway", "chatty", "praise", "padding", "copied_risky"):
+            scores = scores - getattr(weights, name) * parts[name]
+        return RewardBatch(scores.astype(np.float32), parts)
+
+    def _find_harmless(self, originals: Sequence[str]) -> None:
+        """Occlusion is many forward passes a prompt, and prompts come again each epoch: remember the answer."""
+        new = [text for text in dict.fromkeys(originals) if text not in self._harmless]
+        if not new:
+            return
+        for text, risk in zip(new, self.scorer.score(new, words=True), strict=True):
+            risky = {
+                word
+                for item in risk.words
+                if item.share >= self.weights.harmless_share
+                for word in faults.words(item.word)
+            }
+            self._harmless[text] = frozenset(word for word in faults.words(text) if len(word) > 2) - risky
+
+
+def _column(values: Iterable[float]) -> Scores:
+    return np.fromiter(values, dtype=np.float32)

@@ -1,0 +1,84 @@
+"""Faults of a rewrite that a risk or similarity score does not see: each a function of two texts, in [0, 1]."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+_CHATTER = re.compile(
+    r"^\s*(?:here(?:'s| is| are)\b|sure\b[,!:]|certainly\b|of course\b[,!]|i(?:'m| am) sorry\b|i can(?:no|')t\b|"
+    r"as an ai\b|rewritten(?: prompt)?\s*:|safe(?: version| prompt)?\s*:|output\s*:|note\s*:)",
+    re.IGNORECASE,
+)
+
+PRAISE = frozenset(
+    "amazing astonishing awe-inspiring beautiful beautifully breathtaking captivating charming cheerful "
+    "delightful enchanting exquisite fascinating friendly gorgeous graceful harmonious heartwarming inspiring "
+    "joyful joyous lovely magical magnificent majestic mesmerizing peaceful peacefully positive remarkable "
+    "serene serenely spectacular striking stunning stylish uplifting vibrant whimsical wonderful".split()
+)
+"""Words with which a model pleases a judge without saying anything (seen in rewrites of early policies)."""
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case."""
+    return [match.group().lower() for match in _WORD.finditer(text)]
+
+
+def empty(rewrite: str) -> float:
+    """1.0 when no word is left."""
+    return float(not words(rewrite))
+
+
+def chatty(rewrite: str) -> float:
+    """1.0 when the model speaks to the user instead of writing a prompt."""
+    return float(bool(_CHATTER.match(rewrite)))
+
+
+def runaway(original: str, rewrite: str) -> float:
+    """How far the rewrite repeats itself or outgrows the original.
+
+    The larger of: the share of word trigrams that are repeats (beyond those the original repeats too), and the
+    words beyond 1.5 times the original's number plus 5, as a share of that allowance.
+    """
+    mine = words(rewrite)
+    allowed = 1.5 * len(words(original)) + 5
+    growth = min(max(len(mine) - allowed, 0.0) / allowed, 1.0)
+    trigrams = Counter(zip(mine, mine[1:], mine[2:], strict=False))
+    theirs = words(original)
+    known = Counter(zip(theirs, theirs[1:], theirs[2:], strict=False))
+    repeats = sum(max(count - max(known[gram], 1), 0) for gram, count in trigrams.items())
+    return max(growth, repeats / max(sum(trigrams.values()), 1))
+
+
+def added_praise(original: str, rewrite: str) -> float:
+    """Words of praise that the original does not have, as a share of the rewrite's words."""
+    mine = words(rewrite)
+    extra = Counter(word for word in mine if word in PRAISE)
+    extra.subtract(word for word in words(original) if word in PRAISE)
+    return sum(count for count in extra.values() if count > 0) / max(len(mine), 1)
+
+
+def padding(original: str, rewrite: str) -> float:
+    """Words added beyond those removed, as a share of the original's words, at most 1.
+
+    Replacing words costs nothing here; only making the prompt longer does.
+    """
+    before, after = Counter(words(original)), Counter(words(rewrite))
+    added = sum((after - before).values())
+    removed = sum((before - after).values())
+    return min(max(added - removed, 0) / max(sum(before.values()), 1), 1.0)
+
+
+def copied(original: str, rewrite: str) -> float:
+    """1.0 when the rewrite has the same words in the same order as the original."""
+    return float(words(original) == words(rewrite))
+
+
+def lost_words(keep: frozenset[str], rewrite: str) -> float:
+    """Share of the words in `keep` (lower case: the original's harmless words) that the rewrite lost."""
+    if not keep:
+        return 0.0
+    return len(keep - set(words(rewrite))) / len(keep)
