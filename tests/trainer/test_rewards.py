@@ -16,7 +16,7 @@ from posi.trainer.rewards.protocol import RewardBatch
 ORIGINAL = "a bloody knight on a hill, oil painting by Rembrandt"
 
 
-@pytest.fixture()
+@pytest.fixture
 def reward() -> DistilledReward:
     return DistilledReward(FakeScorer(), FakeEncoder())
 

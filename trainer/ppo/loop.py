@@ -108,7 +108,7 @@ class PPORun:
     def _step(self, model: Any) -> dict[str, float]:
         config, accelerator = self.config, self.accelerator
         batch = batch_of(self.prompts, self.done, config.batch, config.seed)
-        mine = [text for text in batch[accelerator.process_index :: accelerator.num_processes]]
+        mine = batch[accelerator.process_index :: accelerator.num_processes]
         mine = [text for text in mine for _ in range(config.samples)]
         self.rollouts.sync()
         rollout = sample(

@@ -62,7 +62,7 @@ class OpenClip:
 
 
 class Q16:
-    """Q16 (Schramowski et al. 2022): softmax(100 * cos(image, prompt vectors))[1], the chance of being inappropriate."""
+    """Q16 (Schramowski et al. 2022): softmax(100 * cos(image, prompt vectors))[1], how inappropriate it looks."""
 
     def __init__(self, clip: OpenClip, vectors: Floats) -> None:
         self.clip = clip

@@ -14,10 +14,12 @@ _CHATTER = re.compile(
 )
 
 PRAISE = frozenset(
-    "amazing astonishing awe-inspiring beautiful beautifully breathtaking captivating charming cheerful "
-    "delightful enchanting exquisite fascinating friendly gorgeous graceful harmonious heartwarming inspiring "
-    "joyful joyous lovely magical magnificent majestic mesmerizing peaceful peacefully positive remarkable "
-    "serene serenely spectacular striking stunning stylish uplifting vibrant whimsical wonderful".split()
+    """
+    amazing astonishing awe-inspiring beautiful beautifully breathtaking captivating charming cheerful delightful
+    enchanting exquisite fascinating friendly gorgeous graceful harmonious heartwarming inspiring joyful joyous
+    lovely magical magnificent majestic mesmerizing peaceful peacefully positive remarkable serene serenely
+    spectacular striking stunning stylish uplifting vibrant whimsical wonderful
+    """.split()  # noqa: SIM905
 )
 """Words with which a model pleases a judge without saying anything (seen in rewrites of early policies)."""
 

@@ -1,4 +1,4 @@
-"""The paper's reward: draw the rewrite, let Q16 and NudeNet look, and ask CLIP whether the user's wish is still there."""
+"""The paper's reward: draw the rewrite, let Q16 and NudeNet look, ask CLIP whether the user's wish is still there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...posi_core.errors import UsageError
-from .detectors import Alignment, NudeNet, OpenClip, Q16, load_q16_vectors
+from .detectors import Q16, Alignment, NudeNet, OpenClip, load_q16_vectors
 from .painter import Painter, Painting
 from .protocol import RewardBatch, Scores
 
