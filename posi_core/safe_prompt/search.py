@@ -1,0 +1,264 @@
+"""The search for a wording that is safe and still says what the user meant.
+
+Rounds, each verified in one batch: one greedy rewrite of the risky segments; sampled candidates from the
+original; sampled candidates from the best one so far; and last, taking out the words that carry the risk.
+A candidate counts only as the whole prompt it gives back: restored, parsed again and judged as it will go out.
+The search stops at the first round with a candidate under the policy's `accept` limits; the answer is the
+candidate of lowest risk among those similar enough to the original.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..errors import CancelledError, DeadlineError, EngineError
+from ..policy import Policy
+from ..policy.terms import term_pattern
+from ..verdict import WordRisk
+from .judge import Judgement, judge
+from .wording import without_words
+
+if TYPE_CHECKING:
+    from ..rewriter import Rewriter
+    from ..risk import Scorer
+    from ..similarity import Encoder
+    from ..syntax import ParsedPrompt
+
+MAX_DROPPED = 12
+"""At most so many words are taken out of one prompt; a text that needs more is blocked."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One whole prompt as it would go out, judged. `rewrites` has one entry for each segment, None = unchanged."""
+
+    rewrites: tuple[str | None, ...]
+    parsed: ParsedPrompt
+    judgement: Judgement
+    similarity: float
+    origin: str
+
+    @property
+    def text(self) -> str:
+        return self.parsed.text
+
+
+@dataclass
+class Search:
+    """One prompt's search. `best` is the candidate that `choose` would give back now, or None."""
+
+    original: ParsedPrompt
+    judgement: Judgement
+    policy: Policy
+    scorer: Scorer
+    encoder: Encoder
+    rewriter: Rewriter
+    parse: Callable[[str], ParsedPrompt]
+    pool: Executor
+    deadline: float
+    cancelled: Callable[[], bool] | None = None
+    on_progress: Callable[[str, float], None] | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    seen: dict[str, Candidate] = field(default_factory=dict)
+    complete: bool = True
+    trouble: str = ""
+
+    def run(self) -> Candidate | None:
+        """The verified rewrite, or None: `trouble` and `nearest()` then say why.
+
+        Raises CancelledError, and EngineError or ScorerError when nothing verified was found before the failure.
+        """
+        try:
+            for rewrites, origin in self._rounds():
+                self._consider(rewrites, origin)
+                if any(
+                    self._fits(candidate) and candidate.judgement.accepted for candidate in self.seen.values()
+                ):
+                    break
+        except CancelledError:
+            raise
+        except EngineError as error:  # a deadline is one too
+            self.complete = False
+            if self.choose() is None:
+                raise
+            self.trouble = str(error)
+        return self.choose()
+
+    def choose(self) -> Candidate | None:
+        """Lowest risk among the candidates under every threshold that are similar enough."""
+        fit = [candidate for candidate in self.seen.values() if self._fits(candidate)]
+        return min(fit, key=_order) if fit else None
+
+    def nearest(self) -> Candidate | None:
+        """The candidate of lowest risk, similar or not: what the reason for a block is about."""
+        return min(self.seen.values(), key=_order) if self.seen else None
+
+    def _fits(self, candidate: Candidate) -> bool:
+        return not candidate.judgement.flagged and candidate.similarity >= self.policy.similarity_floor
+
+    def _rounds(self) -> Iterator[tuple[list[tuple[str | None, ...]], str]]:
+        segments = self.original.segments
+        yield self._proposals(segments, self._targets(self.judgement), n=1, number=0), "greedy"
+        for number in range(1, self.policy.rounds + 1):
+            start = self._start() if number > 1 else None
+            texts = segments if start is None else _filled(segments, start.rewrites)
+            judgement = self.judgement if start is None else start.judgement
+            targets = self._targets(judgement)
+            yield self._proposals(texts, targets, n=self.policy.candidates, number=number), f"round {number}"
+        if self.policy.drop_words:
+            yield self._dropped(), "words taken out"
+
+    def _start(self) -> Candidate | None:
+        similar = [c for c in self.seen.values() if c.similarity >= self.policy.similarity_floor]
+        return min(similar, key=_order) if similar else None
+
+    def _targets(self, judgement: Judgement) -> list[int]:
+        """Indices of the segments to rewrite: those over a limit alone, or all when only the whole is."""
+        pattern = term_pattern(self.policy.blocked_terms)
+        segments = judgement.segments
+        over = [index for index, risk in enumerate(segments) if self.policy.exceeded(risk)]
+        over = over or [
+            index for index, risk in enumerate(segments) if self.policy.exceeded(risk, accept=True)
+        ]
+        if pattern is not None and judgement.terms:
+            texts = self.original.segments
+            over += [i for i, text in enumerate(texts) if i not in over and pattern.search(text)]
+        return sorted(over) or list(range(len(segments)))
+
+    def _proposals(
+        self, texts: Sequence[str], targets: Sequence[int], *, n: int, number: int
+    ) -> list[tuple[str | None, ...]]:
+        """`n` sets of rewrites; set i takes the i-th candidate of every target segment."""
+        answers: dict[int, list[str]] = {}
+        for done, index in enumerate(targets):
+            self._check(number, done / len(targets))
+            started = time.monotonic()
+            answers[index] = self.rewriter.rewrite(
+                texts[index],
+                n=n,
+                temperature=self.policy.temperature if n > 1 or number else 0.0,
+                seed=number,
+                deadline=self.deadline,
+                cancelled=self.cancelled,
+                on_token=self._token_progress(number, texts[index], n),
+            )
+            self._took("rewrite", started)
+        sets = []
+        for i in range(max((len(answer) for answer in answers.values()), default=0)):
+            rewrites: list[str | None] = [
+                None if text == original else text
+                for text, original in zip(texts, self.original.segments, strict=True)
+            ]
+            for index, answer in answers.items():
+                if answer:
+                    rewrites[index] = answer[min(i, len(answer) - 1)]
+            sets.append(tuple(rewrites))
+        return sets
+
+    def _consider(self, sets: Sequence[tuple[str | None, ...]], origin: str) -> None:
+        """Restore, parse and judge new candidates, and remember them by their text."""
+        new: dict[str, tuple[tuple[str | None, ...], ParsedPrompt]] = {}
+        allowed = set(self.original.networks)
+        for rewrites in sets:
+            if all(rewrite is None for rewrite in rewrites) or any(
+                rewrite is not None and not rewrite.strip() for rewrite in rewrites
+            ):
+                continue
+            text = self.original.restore(rewrites)
+            parsed = self.parse(text)
+            if text not in self.seen and text.strip() and set(parsed.networks) <= allowed:
+                new[text] = (rewrites, parsed)
+        if not new:
+            return
+        self._check(0, 1.0)
+        started = time.monotonic()
+        prompts = [parsed for _, parsed in new.values()]
+        plain = self.original.flattened or self.original.text
+        similar = self.pool.submit(
+            self.encoder.similarity, plain, [parsed.flattened or parsed.text for parsed in prompts]
+        )
+        judgements = judge(prompts, self.policy, self.scorer)
+        values = similar.result(timeout=max(0.0, self.deadline - time.monotonic()) + 1.0)
+        for (text, (rewrites, parsed)), judgement, value in zip(new.items(), judgements, values, strict=True):
+            self.seen[text] = Candidate(rewrites, parsed, judgement, value, origin)
+        self._took("verify", started)
+
+    def _dropped(self) -> list[tuple[str | None, ...]]:
+        """Sets with the 1, 2, 3 … riskiest words taken out, from the best candidate and from the original."""
+        start = self._start()
+        bases = [self.original.segments]
+        if start is not None:
+            bases.insert(0, _filled(self.original.segments, start.rewrites))
+        self._check(self.policy.rounds + 1, 0.0)
+        sets = []
+        for texts in bases:
+            risks = self.scorer.score(list(texts), words=True)
+            ranked = sorted(
+                ((index, word) for index, risk in enumerate(risks) for word in risk.words),
+                key=lambda pair: (-pair[1].share * risks[pair[0]].overall, pair[0], pair[1].start),
+            )
+            ranked = [*self._term_words(texts), *ranked][:MAX_DROPPED]
+            for count in range(1, len(ranked) + 1):
+                rewrites = list(texts)
+                for index in {index for index, _ in ranked[:count]}:
+                    words = [word for i, word in ranked[:count] if i == index]
+                    rewrites[index] = without_words(texts[index], words)
+                sets.append(
+                    tuple(
+                        None if text == original else text
+                        for text, original in zip(rewrites, self.original.segments, strict=True)
+                    )
+                )
+        return sets
+
+    def _term_words(self, texts: Sequence[str]) -> list[tuple[int, WordRisk]]:
+        pattern = term_pattern(self.policy.blocked_terms)
+        if pattern is None:
+            return []
+        return [
+            (index, WordRisk(match.group(), match.start(), match.end(), 1.0))
+            for index, text in enumerate(texts)
+            for match in pattern.finditer(text)
+        ]
+
+    def _check(self, number: int, part: float) -> None:
+        if self.cancelled is not None and self.cancelled():
+            raise CancelledError("The request was cancelled.")
+        if time.monotonic() >= self.deadline:
+            raise DeadlineError("The time allowed passed before a rewrite was verified.")
+        if self.on_progress is not None:
+            self.on_progress("rewrite", _progress(number, part, self.policy.rounds))
+
+    def _token_progress(self, number: int, text: str, n: int) -> Callable[[int], None] | None:
+        if self.on_progress is None:
+            return None
+        report, expected = self.on_progress, max(8.0, 1.4 * len(text.split()) * n)
+        return lambda tokens: report(
+            "rewrite", _progress(number, min(1.0, tokens / expected), self.policy.rounds)
+        )
+
+    def _took(self, stage: str, started: float) -> None:
+        self.timings[stage] = self.timings.get(stage, 0.0) + time.monotonic() - started
+
+
+def _filled(segments: Sequence[str], rewrites: Sequence[str | None]) -> tuple[str, ...]:
+    return tuple(old if new is None else new for old, new in zip(segments, rewrites, strict=True))
+
+
+def _order(candidate: Candidate) -> tuple[bool, float, float, str]:
+    judgement = candidate.judgement
+    return (
+        bool(judgement.forbidden or judgement.terms),
+        judgement.excess,
+        -candidate.similarity,
+        candidate.text,
+    )
+
+
+def _progress(number: int, part: float, rounds: int) -> float:
+    """0.1 to 0.95, growing with every round."""
+    return 0.1 + 0.85 * min(1.0, (number + part) / (rounds + 2))
