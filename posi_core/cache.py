@@ -165,6 +165,18 @@ class Cache:
         return hashlib.blake2b(digest + payload.encode(), key=self._salt, digest_size=16).digest()
 
 
+def open_cache(where: bool | Path | Cache = True) -> Cache:
+    """The cache at a path, or the user's own (POSI_CACHE_PROMPTS=1 in the environment keeps raw prompts in it)."""
+    if isinstance(where, Cache):
+        return where
+    keep = os.environ.get("POSI_CACHE_PROMPTS") == "1"
+    if isinstance(where, Path):
+        return Cache(where, keep_prompts=keep)
+    from .models import cache_dir
+
+    return Cache(cache_dir() / "rewrites.sqlite3", keep_prompts=keep)
+
+
 def _clean(prompt: str) -> str:
     """SQLite stores no lone surrogates."""
     return prompt.encode("utf-8", "replace").decode()

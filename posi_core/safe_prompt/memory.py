@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..cache import Cache
+from ..cache import Cache, open_cache
 from ..errors import PosiError
 from ..policy import Policy
 from ..verdict import Risk, Verdict
@@ -21,7 +21,7 @@ class Memory:
     def __init__(self, policy: Policy, parts: Parts, cache: bool | Path | Cache) -> None:
         self._policy = policy
         self._parts = parts
-        self._cache = cache if isinstance(cache, Cache) else _cache_at(cache)
+        self._cache = cache if isinstance(cache, Cache) else open_cache(cache) if cache else None
 
     def identity(self) -> str:
         """ "rewriter + scorer", by name and hash; the scorer alone while no rewriter can be opened."""
@@ -75,13 +75,3 @@ class Memory:
     def close(self) -> None:
         if self._cache is not None:
             self._cache.close()
-
-
-def _cache_at(cache: bool | Path | Cache) -> Cache | None:
-    if cache is False:
-        return None
-    if isinstance(cache, Path):
-        return Cache(cache)
-    from ..models import cache_dir
-
-    return Cache(cache_dir() / "rewrites.sqlite3")

@@ -74,6 +74,10 @@ class Parts:
         self.encoder().similarity("a house", ["a house"])
         self.rewriter().rewrite("a house by the sea")
 
+    def sharing_judges(self, model: ModelChoice) -> Parts:
+        """Parts for another model that use this one's scorer and encoder (loaded once for both)."""
+        return _Sharing(model, self)
+
     def started(self) -> Engine | None:
         """The engine if one was made, without making one."""
         return self._engine
@@ -105,6 +109,18 @@ class Parts:
                     found = load()
                     setattr(self, name, found)
         return found
+
+
+class _Sharing(Parts):
+    def __init__(self, model: ModelChoice, judges: Parts) -> None:
+        super().__init__(model)
+        self._judges = judges
+
+    def scorer(self) -> Scorer:
+        return self._judges.scorer()
+
+    def encoder(self) -> Encoder:
+        return self._judges.encoder()
 
 
 def open_engine(model: ModelChoice) -> Engine:

@@ -52,6 +52,7 @@ class SafePrompter:
         cache: bool | Path | Cache = True,
     ) -> None:
         self.policy = load_policy(policy)
+        self._owns_parts = parts is None
         self.parts = parts or Parts(model, engine=engine, scorer=scorer, encoder=encoder)
         self._memory = Memory(self.policy, self.parts, cache)
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="posi-similarity")
@@ -106,12 +107,15 @@ class SafePrompter:
 
         The highest value over everything the prompt can turn into. Raises UsageError, ScorerError, ModelFileError.
         """
-        _check_arguments(text, "", syntax, None)
-        judgement = self._judge(_parse(text, syntax))
+        return self.explain(text, syntax=syntax)[1]
+
+    def explain(self, text: str, *, syntax: SyntaxName = "plain") -> tuple[Judgement, Risk]:
+        """What the gate finds in a prompt under this policy, and the risk as `check` gives it; raises as it does."""
+        judgement = self.judge(text, syntax=syntax)
         if not judgement.worst:
-            return judgement.risk
+            return judgement, judgement.risk
         marked = self.parts.scorer().score([judgement.worst], words=True)[0]
-        return replace(judgement.risk, words=words_in(text, marked.words))
+        return judgement, replace(judgement.risk, words=words_in(text, marked.words))
 
     def judge(self, text: str, *, syntax: SyntaxName = "plain") -> Judgement:
         """What the gate finds in a prompt under this policy, without rewriting. Raises as `check` does."""
@@ -123,9 +127,10 @@ class SafePrompter:
         self.parts.unload()
 
     def close(self) -> None:
-        """Stop the engine and close the cache. Parts and caches that were passed in are closed too."""
+        """Stop the engine and close the cache; `parts` that were passed in stay open for their other users."""
         self._pool.shutdown(wait=False)
-        self.parts.close()
+        if self._owns_parts:
+            self.parts.close()
         self._memory.close()
 
     def __enter__(self) -> SafePrompter:
