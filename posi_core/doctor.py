@@ -15,15 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import PosiError
+from .requirements import DISTRIBUTION, requirements
 
 Status = Literal["ok", "note", "problem"]
 
-CORE = ("llama-cpp-python", "onnxruntime", "numpy", "tokenizers", "typer", "rich", "platformdirs")
-EXTRAS = {
-    "train": ("torch", "transformers", "trl", "peft", "datasets", "gguf", "onnx", "safetensors"),
-    "images": ("diffusers", "open_clip_torch", "nudenet", "pillow"),
-    "ui": ("gradio",),
-}
 CPU_FEATURES = (
     "avx2",
     "fma",
@@ -68,7 +63,7 @@ def _python() -> Iterator[Finding]:
     yield Finding(section, "platform", "ok", platform.platform(terse=True))
     root = Path(__file__).resolve().parents[1]
     try:
-        installed = metadata.version("posi-safe-prompt")
+        installed = metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         yield Finding(section, "POSI", "note", f"not installed by pip, used from {root}")
     else:
@@ -82,17 +77,19 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    for name in CORE:
-        version = _version(name)
-        if version is None:
-            yield Finding("packages", name, "problem", "not installed", f"pip install {name}")
-        else:
-            yield Finding("packages", name, "ok", version)
-    for extra, names in EXTRAS.items():
-        missing = [name for name in names if _version(name) is None]
-        detail = f"without {', '.join(missing)}" if missing else "complete"
-        advice = f"pip install 'posi-safe-prompt[{extra}]' if you want it" if missing else ""
-        yield Finding("packages", f"extra [{extra}]", "note" if missing else "ok", detail, advice)
+    for extra, names in requirements().items():
+        if not extra:
+            for name in names:
+                version = _version(name)
+                if version is None:
+                    yield Finding("packages", name, "problem", "not installed", f"pip install {name}")
+                else:
+                    yield Finding("packages", name, "ok", version)
+        elif extra != "test":
+            missing = [name for name in names if _version(name) is None]
+            detail = f"without {', '.join(missing)}" if missing else "complete"
+            advice = f"pip install '{DISTRIBUTION}[{extra}]' if you want it" if missing else ""
+            yield Finding("packages", f"extra [{extra}]", "note" if missing else "ok", detail, advice)
 
 
 def _version(name: str) -> str | None:

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from ..errors import PosiError, UsageError
+from ..requirements import missing_module
 from . import check, doctor, models, rewrite
-from .extras import missing_module
 from .lazy import LazyGroup
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_BLOCKED = 1, 2, 3
@@ -23,6 +23,7 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 passed or rewritten, 3 blocked, 2 bad usage, 1 failure.",
 )

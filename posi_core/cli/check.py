@@ -18,8 +18,8 @@ def check(
 ) -> None:
     """Score prompts without changing them.
 
-    Shows each word shaded by its part of the risk and a bar per category; what is over the policy's limit is
-    marked. The exit code is 0 whatever the risk is.
+    Shows what the policy would do, each word shaded by its part of the risk, and a bar per category with its
+    limit. The exit code is 0 whatever the risk is.
     """
     from ..safe_prompt import SafePrompter
 
@@ -28,14 +28,15 @@ def check(
     with SafePrompter(rules) as prompter:
         for text in prompts.texts:
             risk = prompter.check(text, syntax=syntax.value)
+            judgement = prompter.judge(text, syntax=syntax.value)
             if as_json:
                 from .rewrite import print_json
 
-                over = [name for name, _, _ in rules.exceeded(risk)]
-                print_json({"text": text, **dataclasses.asdict(risk), "over": over, "policy": rules.identity})
+                found = {"flagged": judgement.flagged, "reason": judgement.why(), "policy": rules.identity}
+                print_json({"text": text, **dataclasses.asdict(risk), **found})
                 continue
             from .render import console, risk_view
 
             screen = console()
             coloured = screen.color_system is not None and not screen.no_color
-            screen.print(risk_view(text, risk, rules, colour=coloured))
+            screen.print(risk_view(text, risk, judgement, colour=coloured))

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from .extras import missing_module
+from ..requirements import missing_module
 
 GROUP = "posi.commands"
 OWN = {"bench": ("..bench", "bench")}
@@ -50,6 +50,7 @@ def _command(name: str, found: Any) -> Any:
         found.command(name)(function)
     # Completion belongs to `posi` itself, not to each command below it.
     found._add_completion = False
+    found.rich_markup_mode = "markdown"
     command = typer.main.get_command(found)
     command.name = name
     return command
@@ -57,13 +58,11 @@ def _command(name: str, found: Any) -> Any:
 
 def _unavailable(name: str, error: Exception, why: str) -> Any:
     """Stands for a command that cannot be imported: its help says why, running it fails with that."""
-    application = typer.Typer(add_completion=False)
+    application = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
     def fail() -> None:
         raise error
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-    application.command(name, help=f"(not available) {why}".replace("[", r"\["), context_settings=settings)(
-        fail
-    )
+    application.command(name, help=f"(not available) {why}", context_settings=settings)(fail)
     return typer.main.get_command(application)

@@ -10,8 +10,8 @@ import typer
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..engine import Engine
     from ..policy import Policy
+    from ..safe_prompt import ModelChoice
 
 
 class Syntax(str, enum.Enum):
@@ -54,19 +54,21 @@ def chosen_policy(strictness: Strictness | None, policy: str | None) -> Policy:
     return load_policy(policy if policy is not None else (strictness or Strictness.standard).value)
 
 
-def chosen_engine(
-    model: str | None, server: str | None, server_model: str, threads: int | None, gpu_layers: int | None
-) -> Engine | None:
-    """The engine that the options name; None leaves the choice to the core. Raises ModelFileError, UsageError."""
-    if server is not None:
-        if model is not None or threads is not None or gpu_layers is not None:
-            raise UsageError("--server does the computing: leave out --model, --threads and --gpu-layers")
-        from ..engine import OpenAIEngine
+def chosen_model(
+    path: str | None, server: str | None, server_model: str, threads: int | None, gpu_layers: int | None
+) -> ModelChoice | None:
+    """The rewriter that the options name; None is the shipped one. Raises ModelFileError, UsageError."""
+    from ..safe_prompt import ModelChoice
 
-        return OpenAIEngine(server, server_model)
-    if model is None and threads is None and gpu_layers is None:
+    if server is not None:
+        if path is not None or threads is not None or gpu_layers is not None:
+            raise UsageError("--server does the computing: leave out --model, --threads and --gpu-layers")
+        if not server_model:
+            raise UsageError("--server needs --server-model, the model's name on that server")
+        return ModelChoice(base_url=server, remote_model=server_model)
+    if path is None and threads is None and gpu_layers is None:
         return None
-    from ..engine import LlamaCppEngine
     from ..models import find
 
-    return LlamaCppEngine(find("rewriter", model), threads=threads, gpu_layers=gpu_layers)
+    own = find("rewriter", path) if path is not None else None
+    return ModelChoice(path=own, threads=threads, gpu_layers=gpu_layers)

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..policy import Policy
+from ..safe_prompt.judge import Judgement
 from ..verdict import Risk, Verdict
 
 BAR_WIDTH = 30
@@ -89,8 +89,18 @@ def word_diff(verdict: Verdict, *, colour: bool) -> Text:
     return line if verdict.changes else Text(visible(verdict.text))
 
 
-def risk_view(text: str, risk: Risk, policy: Policy, *, colour: bool) -> RenderableType:
-    """A heat-map line of the text, then one bar per category; what is over the policy's threshold is marked."""
+def risk_view(text: str, risk: Risk, judgement: Judgement, *, colour: bool) -> RenderableType:
+    """What the policy would do, a heat-map line of the text, one bar per category with what is over its limit."""
+    policy = judgement.policy
+    if judgement.forbidden:
+        headline = Text.assemble(("would be blocked", "bold red"), ("   " + visible(judgement.why()), "dim"))
+    elif judgement.flagged:
+        headline = Text.assemble(
+            ("would be rewritten", "bold cyan"), ("   " + visible(judgement.why()), "dim")
+        )
+    else:
+        headline = Text("passes unchanged", style="bold green")
+    headline.append(f"   policy {policy.name}", style="dim")
     table = Table.grid(padding=(0, 1))
     for name, value in {"overall": risk.overall, **risk.categories}.items():
         limit = policy.thresholds[name]
@@ -99,7 +109,7 @@ def risk_view(text: str, risk: Risk, policy: Policy, *, colour: bool) -> Rendera
         note = f"over the limit of {limit:.0%}" if over else ""
         label = Text(name, style="bold" if name == "overall" else "")
         table.add_row(label, _bar(value, style), Text(f"{value:4.0%}", style=style), Text(note, style="red"))
-    return Group(heat_map(text, risk, colour=colour), table)
+    return Group(headline, heat_map(text, risk, colour=colour), table)
 
 
 def heat_map(text: str, risk: Risk, *, colour: bool) -> Text:

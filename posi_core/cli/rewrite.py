@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError
 from ..verdict import Verdict
 from . import options
 from .inputs import Prompts, read_prompts
@@ -61,18 +60,16 @@ def rewrite(
     On a terminal the changed words are shown. In a pipe the safe prompts come out alone, one a line, in
     order; a blocked prompt leaves its replacement (or an empty line) there and its reason on standard error.
 
-    Exit code: 0 if every prompt passed or was rewritten, 3 if any was blocked.
+    The exit code is 0 if every prompt passed or was rewritten, 3 if any was blocked.
     """
     from ..safe_prompt import SafePrompter
 
-    if server is not None and not server_model:
-        raise UsageError("--server needs --server-model, the model's name on that server")
     rules = options.chosen_policy(strictness, policy)
     prompts = read_prompts(texts, file)
-    engine = options.chosen_engine(model, server, server_model or "", threads, gpu_layers)
+    choice = options.chosen_model(model, server, server_model, threads, gpu_layers)
     show = _show_json if as_json else _show_terminal if sys.stdout.isatty() else _show_plain
     blocked = False
-    with SafePrompter(rules, engine=engine, cache=not (no_cache or bare)) as prompter:
+    with SafePrompter(rules, model=choice, cache=not no_cache) as prompter:
         for number, text in enumerate(_watched(prompts), 1):
             verdict = prompter.rewrite(text, syntax=syntax.value, bare=bare, deadline=timeout)
             show(verdict, number if prompts.many else None)

@@ -1,4 +1,4 @@
-"""Which extra of the package brings a missing module."""
+"""What the installed package asks for, and which of its extras brings a missing module."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DISTRIBUTIONS = {
 }
 
 
-def extras() -> dict[str, tuple[str, ...]]:
+def requirements() -> dict[str, tuple[str, ...]]:
     """Extra -> names of the distributions it asks for; "" holds the core's. Empty if POSI is not installed."""
     found: dict[str, list[str]] = {}
     try:
@@ -29,7 +29,8 @@ def extras() -> dict[str, tuple[str, ...]]:
         requirement, _, marker = line.partition(";")
         name = re.match(r"[A-Za-z0-9._-]+", requirement.strip())
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
-        if name:
+        # What is asked for on some Pythons only is a backport: another Python has it built in.
+        if name and "python_version" not in marker:
             found.setdefault(extra.group(1) if extra else "", []).append(_canonical(name.group()))
     return {extra: tuple(names) for extra, names in found.items()}
 
@@ -38,7 +39,7 @@ def extra_of(module: str) -> str | None:
     """The extra that brings `module` ("" for the core itself), or None if POSI does not ask for it."""
     name = _canonical(module.partition(".")[0])
     name = _DISTRIBUTIONS.get(name, name)
-    brings = [extra for extra, names in extras().items() if name in names]
+    brings = [extra for extra, names in requirements().items() if name in names]
     # The test extra repeats what others bring; it is the last one to recommend.
     return min(brings, key=lambda extra: (extra == "test", extra), default=None)
 
@@ -50,9 +51,8 @@ def missing_module(error: ModuleNotFoundError) -> str:
     if extra is None:
         return f"Python module {module!r} is missing: {error}"
     wanted = f"{DISTRIBUTION}[{extra}]" if extra else DISTRIBUTION
-    return f"{module} is not installed: pip install '{wanted}' (in a checkout: pip install -e '.[{extra}]')".replace(
-        "[]", ""
-    )
+    checkout = f"-e '.[{extra}]'" if extra else "-e ."
+    return f"{module} is not installed: pip install '{wanted}' (in a checkout: pip install {checkout})"
 
 
 def _canonical(name: str) -> str:
