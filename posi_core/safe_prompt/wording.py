@@ -61,8 +61,8 @@ def without_words(text: str, words: Sequence[WordRisk]) -> str:
         tidied = _TWO_GAPS.sub(_GAP, marked)
         tidied = _LONE_HYPHEN.sub(f" {_GAP} ", tidied)
         tidied = _TWO_COMMAS.sub(rf"\1{_GAP}", tidied)
-        tidied = _LINK_THEN_AND.sub(rf"\1\2{_GAP}", tidied)
         tidied = _DANGLING_ARTICLE.sub(f"{_GAP} ", tidied)
+        tidied = _LINK_THEN_AND.sub(rf"\1\2{_GAP}", tidied)
         tidied = _DANGLING_LINK.sub(f"{_GAP} ", tidied)
         tidied = _LEADING_LINK.sub(rf"\1 {_GAP}", tidied)
         if tidied == marked:
