@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["SafePrompter", "Verdict", "__version__"]
 
+# ComfyUI serves this folder to the browser and loads every script in it.
+WEB_DIRECTORY = "./web"
+
+
+async def comfy_entrypoint() -> Any:
+    """What ComfyUI calls when it loads its custom nodes; nothing of the host is imported before that."""
+    from .nodes.extension import build
+
+    return build()
+
 
 def __getattr__(name: str) -> Any:
     if name == "SafePrompter":

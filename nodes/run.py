@@ -1,0 +1,123 @@
+"""One prompt through POSI from inside a node: policy, floor, progress, cancelling, record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from ..posi_core.errors import CancelledError, ModelFileError
+from ..posi_core.models import find
+from ..posi_core.policy import PRESETS, Policy, load_policy
+from ..posi_core.safe_prompt import ModelChoice
+from ..posi_core.safe_prompt.wording import changes_between
+from ..posi_core.service import service
+from ..posi_core.verdict import Verdict
+from . import host, settings
+from .missing import hint
+
+ON_BLOCK = {"stop": "raise", "neutral": "replace", "empty": "empty"}
+"""What the node's menu says -> what the policy calls it."""
+
+CONTEXT_BYTES = 256 * 1024 * 1024
+"""Room for the context and scratch memory of a small model, beside its weights."""
+
+
+def safe(
+    text: str,
+    *,
+    strictness: str,
+    on_block: str,
+    policy: Policy | None = None,
+    model: ModelChoice | None = None,
+) -> Verdict:
+    """The verdict on one prompt in ComfyUI's syntax, under the node's policy and the server's floor.
+
+    Raises ComfyUI's interruption when the user stopped the run, PolicyError for a policy that cannot be used.
+    """
+    chosen = dataclasses.replace(policy or load_policy(strictness), on_block=ON_BLOCK[on_block])
+    if model is not None and model.gpu_layers and not model.base_url:
+        _make_room(model)
+    report = host.progress()
+    try:
+        verdict = _rewrite(text, chosen, model, report)
+        floor = _floor_above(None if policy is not None else strictness)
+        if floor is not None:
+            verdict = _under_floor(verdict, dataclasses.replace(floor, on_block=chosen.on_block), model, report)
+    except CancelledError:
+        host.raise_if_interrupted()
+        raise
+    host.raise_if_interrupted()
+    verdict = hint(verdict)
+    service().record(verdict, source="comfyui")
+    return verdict
+
+
+def identity(strictness: str) -> str:
+    """What else than its inputs a node's answer hangs on: policy, model files, the server's floor.
+
+    Reads small files only and loads no model, since ComfyUI asks before every run. Raises as `settings.current`.
+    """
+    floor = settings.current().floor()
+    parts = [load_policy(strictness).identity, floor.identity if floor else "no floor"]
+    for role in ("rewriter", "risk", "encoder"):
+        try:
+            stat = find(role).stat()
+            parts.append(f"{role}:{stat.st_size}:{stat.st_mtime_ns}")
+        except ModelFileError:
+            parts.append(f"{role}:missing")
+    return "|".join(parts)
+
+
+def each(text: object, judge: Callable[[str], Verdict]) -> tuple[list[Verdict], bool]:
+    """Judges one text, or each of a Python list of texts (some packs send a batch so). The flag: was a list."""
+    if isinstance(text, (list, tuple)):
+        return [judge(_text(item)) for item in text], True
+    return [judge(_text(text))], False
+
+
+def unwrap(values: Sequence[object], batch: bool) -> object:
+    """The values as they came: a list for a batch, else the only one."""
+    return list(values) if batch else values[0]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _rewrite(
+    text: str, policy: Policy, model: ModelChoice | None, report: Callable[[str, float], None]
+) -> Verdict:
+    prompter = service().prompter(policy, model)
+    return prompter.rewrite(text, syntax="comfyui", cancelled=host.interrupted, on_progress=report)
+
+
+def _floor_above(strictness: str | None) -> Policy | None:
+    """The server's floor where it may be stricter than the node's policy; None for `strictness`: not a preset."""
+    current = settings.current()
+    if strictness in PRESETS and current.policy in PRESETS:
+        if PRESETS.index(strictness) >= PRESETS.index(current.policy):
+            return None
+    return current.floor()
+
+
+def _under_floor(
+    first: Verdict, floor: Policy, model: ModelChoice | None, report: Callable[[str, float], None]
+) -> Verdict:
+    second = _rewrite(first.text, floor, model, report)
+    if second.action == "pass":
+        return first
+    blocked = second.blocked
+    return dataclasses.replace(
+        second,
+        original=first.original,
+        risk_before=first.risk_before,
+        changes=() if blocked else changes_between(first.original, second.text),
+        seconds=first.seconds + second.seconds,
+    )
+
+
+def _make_room(model: ModelChoice) -> None:
+    started = service().prompter("standard", model).parts.started()
+    if started is None or not started.health().loaded:
+        size = find("rewriter", model.path).stat().st_size
+        host.make_room(int(size * 1.25) + CONTEXT_BYTES)
