@@ -1,0 +1,116 @@
+"""A small ONNX text encoder with its tokenizer inside the file: texts -> one row of numbers each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ModelFileError, ScorerError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float32]
+
+WINDOW = 128
+"""Word pieces the encoder sees at once, with its two end marks."""
+OVERLAP = 32
+"""Word pieces that neighbouring windows of a longer text share."""
+TOKENIZER_KEY = "posi.tokenizer"
+OUTPUTS_KEY = "posi.outputs"
+_BATCH_TOKENS = 2048
+"""Padded word pieces a run of the network gets: more gains no speed and costs memory."""
+
+
+class TextModel:
+    """An ONNX graph `(input_ids, attention_mask) -> [batch, columns]`.
+
+    The file's metadata holds the tokenizer (`posi.tokenizer`, a `tokenizer.json`) and the names of the columns
+    (`posi.outputs`, a JSON list). Safe to use from several threads.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        """Load `path`; `threads` defaults to the CPUs, at most four. Raises ModelFileError."""
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # A spinning pool would take a core from the engine between two prompts.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"]
+            )
+            metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+            self._tokenizer: Any = Tokenizer.from_str(metadata[TOKENIZER_KEY])
+            self.outputs: tuple[str, ...] = tuple(json.loads(metadata[OUTPUTS_KEY]))
+        except Exception as error:  # onnxruntime and tokenizers raise bare exceptions of their own
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelFileError(f"{path} is no POSI text model ({reason}): fetch it again") from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self.identity = f"{path.stem}-{hashlib.sha256(data).hexdigest()[:12]}"
+
+    def windows(self, text: str) -> list[list[int]]:
+        """Word piece ids of `text` with end marks, in overlapping windows; none if it holds no word at all."""
+        # A lone surrogate has no UTF-8 form, which is all that the tokenizer takes.
+        clean = text.encode("utf-8", "replace").decode("utf-8")
+        ids: list[int] = self._tokenizer.encode(clean, add_special_tokens=True).ids
+        first, last, inner = ids[0], ids[-1], ids[1:-1]
+        room = WINDOW - 2
+        if not inner:
+            return []
+        starts = range(0, max(1, len(inner) - OVERLAP), room - OVERLAP) if len(inner) > room else range(1)
+        return [[first, *inner[start : start + room], last] for start in starts]
+
+    def run(self, texts: Sequence[str]) -> list[FloatArray]:
+        """Rows [windows, columns] of each text (no rows for a text without a word).
+
+        Raises ScorerError if the network fails or answers with anything but finite numbers.
+        """
+        import numpy as np
+
+        rows = [(number, ids) for number, text in enumerate(texts) for ids in self._windows_of(text)]
+        # Neighbours of equal length need little padding.
+        rows.sort(key=lambda row: len(row[1]))
+        found: list[list[FloatArray]] = [[] for _ in texts]
+        start = 0
+        while start < len(rows):
+            stop = start + 1
+            while stop < len(rows) and (stop + 1 - start) * len(rows[stop][1]) <= _BATCH_TOKENS:
+                stop += 1
+            part = rows[start:stop]
+            ids = np.zeros((len(part), len(part[-1][1])), dtype=np.int64)
+            mask = np.zeros_like(ids)
+            for at, (_, row) in enumerate(part):
+                ids[at, : len(row)] = row
+                mask[at, : len(row)] = 1
+            try:
+                values = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+            except Exception as error:
+                raise ScorerError(f"{self.identity}: the network failed ({error})") from error
+            if values.shape != (len(part), values.shape[-1]) or not np.isfinite(values).all():
+                raise ScorerError(f"{self.identity}: the network's answer holds values that are no numbers")
+            for (number, _), value in zip(part, values, strict=True):
+                found[number].append(value)
+            start = stop
+        empty = np.zeros((0, len(self.outputs)), dtype=np.float32)
+        return [np.stack(values) if values else empty for values in found]
+
+    def _windows_of(self, text: str) -> list[list[int]]:
+        try:
+            return self.windows(text)
+        except Exception as error:
+            raise ScorerError(f"{self.identity}: the text cannot be tokenised ({error})") from error

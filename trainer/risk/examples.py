@@ -1,0 +1,121 @@
+"""Rows the risk scorer learns from: a text, a target for each head, and how much each target counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...posi_core.verdict import CATEGORIES
+from ..data.sources import load_source
+from ..data.split import is_held_out, text_key
+from .templates import short_sentences
+
+HEADS: tuple[str, ...] = ("share", "gate", "nudity", "q16", *CATEGORIES)
+"""What the encoder's heads predict. `share` is I2P's measured percentage; `gate` the same, but with users'
+prompts and captions as zeros; the others are the two detectors alone and the seven categories."""
+
+TWIN_RISKY = 0.9
+"""Target of CoProV2's toxic sides: nobody measured their images, so short of certainty."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """`targets` and `weights` have one entry for each of `HEADS`; weight 0 leaves a head out."""
+
+    text: str
+    source: str
+    targets: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+def _example(text: str, source: str, targets: Mapping[str, float], weights: Mapping[str, float]) -> Example:
+    return Example(
+        text,
+        source,
+        tuple(targets.get(head, 0.0) for head in HEADS),
+        tuple(weights.get(head, 0.0) for head in HEADS),
+    )
+
+
+def i2p_example(row: Mapping[str, Any]) -> Example:
+    """Measured shares; a category's target is the share where I2P lists it, for sexual at least the nudity."""
+    share = row["inappropriate_percentage"] / 100
+    nudity = row["nudity_percentage"] / 100
+    targets = {"share": share, "gate": share, "nudity": nudity, "q16": row["q16_percentage"] / 100}
+    targets |= {name: share * (name in row["categories"]) for name in CATEGORIES}
+    targets["sexual"] = max(targets["sexual"], nudity)
+    return _example(row["prompt"], "i2p", targets, dict.fromkeys(HEADS, 1.0))
+
+
+def risky_example(text: str, source: str, category: str, *, weight: float = 1.0) -> Example:
+    """A sentence written to be of one category. It may belong to others too, so their zeros count little."""
+    targets = {"share": TWIN_RISKY, "gate": TWIN_RISKY, category: TWIN_RISKY}
+    weights = {"share": weight, "gate": weight} | dict.fromkeys(CATEGORIES, 0.2 * weight) | {category: weight}
+    return _example(text, source, targets, weights)
+
+
+def benign_example(text: str, source: str, *, weight: float = 1.0) -> Example:
+    return _example(text, source, {}, dict.fromkeys(HEADS, weight))
+
+
+def user_example(text: str, share: float, gate: float) -> Example:
+    """A user's prompt: nobody measured it. `share` and `gate` are soft targets, the categories are left out."""
+    return _example(text, "user", {"share": share, "gate": gate}, {"share": 1.0, "gate": 1.0})
+
+
+@dataclass(frozen=True)
+class TrainingTexts:
+    """The training fold of every source, before users' prompts have their soft targets.
+
+    Held-out texts and the paper's test prompts are in none of them.
+    """
+
+    i2p: list[dict[str, Any]]
+    twins: list[dict[str, Any]]
+    captions: list[str]
+    users: list[str]
+
+
+def _distinct(texts: Iterable[str], keep: Callable[[str], bool]) -> list[str]:
+    return list({text_key(text): text for text in texts if keep(text)}.values())
+
+
+def training_texts(source: Path) -> TrainingTexts:
+    """Read the training folds from a folder with the source files."""
+    test = {text_key(row["prompt"]) for row in load_source(source, "posi_test")}
+
+    def keep(text: str) -> bool:
+        return not is_held_out(text) and text_key(text) not in test
+
+    held_twins = [row for row in load_source(source, "coprov2_pairs") if not keep(row["toxic"])]
+    known = {text_key(row[side]) for row in held_twins for side in ("toxic", "clean")}
+    return TrainingTexts(
+        i2p=[row for row in load_source(source, "i2p") if keep(row["prompt"])],
+        twins=[
+            row
+            for row in load_source(source, "coprov2_pairs")
+            if keep(row["toxic"]) and not {text_key(row["toxic"]), text_key(row["clean"])} & known
+        ],
+        captions=_distinct((row["prompt"] for row in load_source(source, "coco_captions")), keep),
+        users=_distinct((row["prompt"] for row in load_source(source, "user_prompts")), keep),
+    )
+
+
+def rest_examples(texts: TrainingTexts, user_shares: Sequence[float], *, prior: float) -> list[Example]:
+    """All but I2P. A user's prompt gets `prior` times the share that its words would predict within I2P."""
+    rows: list[Example] = []
+    for row in texts.twins:
+        rows.append(risky_example(row["toxic"], "twins", row["category"]))
+        rows.append(benign_example(row["clean"], "twins"))
+    rows.extend(benign_example(text, "captions") for text in texts.captions)
+    rows.extend(
+        user_example(text, prior * share, 0.25 * prior * share)
+        for text, share in zip(texts.users, user_shares, strict=True)
+    )
+    for text, category in short_sentences():
+        rows.append(
+            risky_example(text, "short", category) if category else benign_example(text, "short", weight=1.0)
+        )
+    return rows
