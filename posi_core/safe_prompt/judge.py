@@ -68,7 +68,7 @@ def judge(prompts: Sequence[ParsedPrompt], policy: Policy, scorer: Scorer) -> li
     plans = []
     for parsed in prompts:
         forbidden, names = matching_networks(policy, parsed.networks)
-        judged = judged_texts(parsed)
+        judged = parsed.judged()
         scored = [without_terms(policy.allowed_terms, text) for text in (*judged, *map(_name_words, names))]
         segments = [without_terms(policy.allowed_terms, text) for text in parsed.segments]
         for text in (*scored, *segments):
@@ -90,12 +90,6 @@ def judge(prompts: Sequence[ParsedPrompt], policy: Policy, scorer: Scorer) -> li
     ]
 
 
-def judged_texts(parsed: ParsedPrompt) -> tuple[str, ...]:
-    """What the parser says must be judged; the raw text when it finds no words in a text that is not blank."""
-    texts = tuple(text for text in parsed.judged() if text.strip())
-    return texts or ((parsed.text,) if parsed.text.strip() else ())
-
-
 def _judgement(
     policy: Policy,
     judged: Sequence[str],
@@ -105,7 +99,7 @@ def _judgement(
 ) -> Judgement:
     risk = worst_of([risk for _, risk in scored])
     worst = max(scored, key=lambda pair: policy.excess(pair[1]))[0] if scored else ""
-    readings = [reading for text in judged for reading in _readings(text)]
+    readings = readings_of(judged)
     forbidden = minors_reason(readings, risk.categories["sexual"])
     if forbidden is None and forbidden_networks:
         forbidden = f"The policy does not allow the network {forbidden_networks[0][:80]!r}."
@@ -123,10 +117,11 @@ def worst_of(risks: Sequence[Risk]) -> Risk:
     )
 
 
-def _readings(text: str) -> tuple[str, ...]:
+def readings_of(texts: Iterable[str]) -> list[str]:
+    """The texts as they stand and with obfuscation undone, each once."""
     from ..normalize import readings
 
-    return readings(text)
+    return list(dict.fromkeys(reading for text in texts for reading in readings(text)))
 
 
 def _name_words(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 from ..errors import BlockedError, CancelledError, PosiError, UsageError
 from ..policy import Policy, load_policy, minors_reason
 from ..verdict import Risk, Verdict
-from .judge import Judgement, judge, judged_texts
+from .judge import Judgement, judge, readings_of
 from .memory import Memory
 from .parts import ModelChoice, Parts
 from .search import Candidate, Search
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 120.0
 """Time allowed for a prompt when the caller names none; it ends in a block, not in a wait."""
 
+log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 
 
@@ -97,6 +99,7 @@ class SafePrompter:
         except PosiError as error:
             verdict = self._blocked(blank, str(error))
         except Exception as error:  # fail closed: an unknown fault must never let a prompt through
+            log.debug("A prompt was blocked by an internal error.", exc_info=True)
             verdict = self._blocked(blank, f"Internal error: {type(error).__name__}.")
         if on_progress is not None:
             on_progress(verdict.action, 1.0)
@@ -226,7 +229,7 @@ class SafePrompter:
         on_progress: Progress | None,
     ) -> Verdict:
         parsed = _parse(blank.original, syntax)
-        forbidden = minors_reason(judged_texts(parsed))
+        forbidden = minors_reason(readings_of(parsed.judged()))
         if forbidden is not None:
             return self._blocked(blank, forbidden)
         rewriter = self.parts.rewriter()

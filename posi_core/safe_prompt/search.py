@@ -66,6 +66,7 @@ class Search:
     seen: dict[str, Candidate] = field(default_factory=dict)
     complete: bool = True
     trouble: str = ""
+    furthest: float = 0.0
 
     def run(self) -> Candidate | None:
         """The verified rewrite, or None: `trouble` and `nearest()` then say why.
@@ -174,7 +175,7 @@ class Search:
                 new[text] = (rewrites, parsed)
         if not new:
             return
-        self._check(0, 1.0)
+        self._check(0, 0.0)
         started = time.monotonic()
         prompts = [parsed for _, parsed in new.values()]
         plain = self.original.flattened or self.original.text
@@ -230,16 +231,21 @@ class Search:
             raise CancelledError("The request was cancelled.")
         if time.monotonic() >= self.deadline:
             raise DeadlineError("The time allowed passed before a rewrite was verified.")
+        self._report(number, part)
+
+    def _report(self, number: int, part: float) -> None:
+        """Progress from 0.1 to 0.95 that never goes back."""
         if self.on_progress is not None:
-            self.on_progress("rewrite", _progress(number, part, self.policy.rounds))
+            self.furthest = max(
+                self.furthest, 0.1 + 0.85 * min(1.0, (number + part) / (self.policy.rounds + 2))
+            )
+            self.on_progress("rewrite", self.furthest)
 
     def _token_progress(self, number: int, text: str, n: int) -> Callable[[int], None] | None:
         if self.on_progress is None:
             return None
-        report, expected = self.on_progress, max(8.0, 1.4 * len(text.split()) * n)
-        return lambda tokens: report(
-            "rewrite", _progress(number, min(1.0, tokens / expected), self.policy.rounds)
-        )
+        expected = max(8.0, 1.4 * len(text.split()) * n)
+        return lambda tokens: self._report(number, min(0.9, tokens / expected))
 
     def _took(self, stage: str, started: float) -> None:
         self.timings[stage] = self.timings.get(stage, 0.0) + time.monotonic() - started
@@ -257,8 +263,3 @@ def _order(candidate: Candidate) -> tuple[bool, float, float, str]:
         -candidate.similarity,
         candidate.text,
     )
-
-
-def _progress(number: int, part: float, rounds: int) -> float:
-    """0.1 to 0.95, growing with every round."""
-    return 0.1 + 0.85 * min(1.0, (number + part) / (rounds + 2))

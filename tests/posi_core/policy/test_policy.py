@@ -28,7 +28,10 @@ def test_policy_survives_toml(name):
 
 def test_odd_texts_survive_toml():
     policy = policy_from_mapping(
-        {"terms": {"blocked": ['say "no"', "back\\slash", "tab\there"]}, "block": {"replacement": "line\nline\x7f"}}
+        {
+            "terms": {"blocked": ['say "no"', "back\\slash", "tab\there"]},
+            "block": {"replacement": "line\nline\x7f"},
+        }
     )
     assert policy_from_toml(policy_to_toml(policy)) == policy
 

@@ -29,6 +29,9 @@ def test_allowed_terms_are_taken_out_before_scoring():
 
 def test_networks():
     policy = policy_from_mapping({"networks": {"allowed": ["style_*"], "blocked": ["*nsfw*"]}})
-    assert matching_networks(policy, ["Style_Oil", "my_NSFW_one", "detail", "detail"]) == (["my_NSFW_one"], ["detail"])
+    assert matching_networks(policy, ["Style_Oil", "my_NSFW_one", "detail", "detail"]) == (
+        ["my_NSFW_one"],
+        ["detail"],
+    )
     closed = policy_from_mapping({"networks": {"allowed": ["style_*"], "only_allowed": True}})
     assert matching_networks(closed, ["style_oil", "detail"]) == (["detail"], [])
