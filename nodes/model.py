@@ -102,7 +102,9 @@ def check_endpoint(base_url: str) -> None:
         return
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"endpoint is {base_url[:80]!r}: it must be an address such as http://127.0.0.1:8080/v1.")
+        raise UsageError(
+            f"endpoint is {base_url[:80]!r}: it must be an address such as http://127.0.0.1:8080/v1."
+        )
     if os.environ.get("POSI_API_KEY"):
         allowed = urlsplit(os.environ.get("POSI_ENDPOINT", ""))
         if (parts.scheme, parts.netloc) != (allowed.scheme, allowed.netloc):

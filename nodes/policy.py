@@ -44,7 +44,9 @@ class PolicyNode(io.ComfyNode):
                 ),
                 _terms("blocked_terms", "Terms that are never let through, one a line or split by commas."),
                 _terms("allowed_terms", "Terms that the risk score leaves out of account."),
-                _terms("blocked_networks", "LoRA and embedding names that are refused; * stands for anything."),
+                _terms(
+                    "blocked_networks", "LoRA and embedding names that are refused; * stands for anything."
+                ),
                 io.String.Input(
                     "replacement",
                     default=load_policy("standard").replacement,

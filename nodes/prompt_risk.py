@@ -28,8 +28,12 @@ class PromptRiskNode(io.ComfyNode):
                 )
             ],
             outputs=[
-                io.Float.Output("risk", display_name="risk", tooltip="Predicted share of inappropriate images."),
-                io.String.Output("category", display_name="category", tooltip="The category that stands out."),
+                io.Float.Output(
+                    "risk", display_name="risk", tooltip="Predicted share of inappropriate images."
+                ),
+                io.String.Output(
+                    "category", display_name="category", tooltip="The category that stands out."
+                ),
                 io.String.Output("report", display_name="report", tooltip="All scores and words as JSON."),
             ],
             is_output_node=True,
@@ -42,15 +46,19 @@ class PromptRiskNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, text: object) -> io.NodeOutput:
-        batch = isinstance(text, (list, tuple))
-        texts = ["" if item is None else str(item) for item in (text if batch else [text])]  # type: ignore[attr-defined]
+        texts, batch = run.texts_of(text)
         line = missing.command("onnxruntime", "tokenizers")
         if line is not None:
-            raise RuntimeError(f"POSI cannot score prompts: a package is missing. Stop ComfyUI and run {line}")
+            raise RuntimeError(
+                f"POSI cannot score prompts: a package is missing. Stop ComfyUI and run {line}"
+            )
         prompter = service().prompter(load_policy("standard"), None)
         risks = [prompter.check(item, syntax="comfyui") for item in texts]
-        worst = max(risks, key=lambda risk: risk.overall)
+        worst = max(risks, key=lambda risk: risk.overall, default=None)
         entries = [report.risk_entry(t, r) for t, r in zip(texts, risks, strict=True)]
         return io.NodeOutput(
-            worst.overall, worst.top, report.as_json(entries, batch), ui=report.risks_ui(texts, risks)
+            worst.overall if worst else 0.0,
+            worst.top if worst else "",
+            report.as_json(entries, batch),
+            ui=report.risks_ui(texts, risks),
         )

@@ -8,6 +8,7 @@ before them has run, in this run or an earlier one of this process, and has told
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,7 +71,7 @@ def prepare(data: dict[str, Any]) -> dict[str, Any]:
     info = extra.get("extra_pnginfo") if isinstance(extra, dict) else None
     if not isinstance(info, dict):
         return data
-    return {**data, "extra_data": {**extra, "extra_pnginfo": RedactedInfo(info)}}
+    return {**data, "extra_data": {**data["extra_data"], "extra_pnginfo": RedactedInfo(info)}}
 
 
 class RedactedInfo(dict[str, Any]):
@@ -80,7 +81,7 @@ class RedactedInfo(dict[str, Any]):
         return redacted(super().__getitem__(key))
 
     def get(self, key: str, default: Any = None) -> Any:
-        return self[key] if key in self else default
+        return redacted(super().get(key, default))
 
     def items(self) -> Any:
         return {key: self[key] for key in self}.items()
@@ -92,8 +93,6 @@ class RedactedInfo(dict[str, Any]):
         return RedactedInfo(dict.items(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RedactedInfo:
-        import copy
-
         return RedactedInfo(copy.deepcopy(dict(dict.items(self)), memo))
 
 

@@ -34,9 +34,7 @@ def risk_entry(text: str, risk: Risk) -> dict[str, Any]:
         "overall": risk.overall,
         "top": risk.top,
         "categories": dict(risk.categories),
-        "words": [
-            {"word": w.word, "start": w.start, "end": w.end, "share": w.share} for w in risk.words
-        ],
+        "words": [{"word": w.word, "start": w.start, "end": w.end, "share": w.share} for w in risk.words],
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..posi_core.errors import CancelledError, ModelFileError
 from ..posi_core.models import find
-from ..posi_core.policy import PRESETS, Policy, load_policy
+from ..posi_core.policy import PRESETS, OnBlock, Policy, load_policy
 from ..posi_core.safe_prompt import ModelChoice
 from ..posi_core.safe_prompt.wording import changes_between
 from ..posi_core.service import service
@@ -15,7 +15,7 @@ from ..posi_core.verdict import Verdict
 from . import host, settings
 from .missing import hint
 
-ON_BLOCK = {"stop": "raise", "neutral": "replace", "empty": "empty"}
+ON_BLOCK: dict[str, OnBlock] = {"stop": "raise", "neutral": "replace", "empty": "empty"}
 """What the node's menu says -> what the policy calls it."""
 
 CONTEXT_BYTES = 256 * 1024 * 1024
@@ -42,7 +42,9 @@ def safe(
         verdict = _rewrite(text, chosen, model, report)
         floor = _floor_above(None if policy is not None else strictness)
         if floor is not None:
-            verdict = _under_floor(verdict, dataclasses.replace(floor, on_block=chosen.on_block), model, report)
+            verdict = _under_floor(
+                verdict, dataclasses.replace(floor, on_block=chosen.on_block), model, report
+            )
     except CancelledError:
         host.raise_if_interrupted()
         raise
@@ -68,20 +70,11 @@ def identity(strictness: str) -> str:
     return "|".join(parts)
 
 
-def each(text: object, judge: Callable[[str], Verdict]) -> tuple[list[Verdict], bool]:
-    """Judges one text, or each of a Python list of texts (some packs send a batch so). The flag: was a list."""
-    if isinstance(text, (list, tuple)):
-        return [judge(_text(item)) for item in text], True
-    return [judge(_text(text))], False
-
-
-def unwrap(values: Sequence[object], batch: bool) -> object:
-    """The values as they came: a list for a batch, else the only one."""
-    return list(values) if batch else values[0]
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def texts_of(value: object) -> tuple[list[str], bool]:
+    """The texts of an input: one, or those of a Python list (some packs send a batch so). The flag: was a list."""
+    batch = isinstance(value, (list, tuple))
+    items: Sequence[object] = value if isinstance(value, (list, tuple)) else [value]
+    return ["" if item is None else str(item) for item in items], batch
 
 
 def _rewrite(
@@ -94,9 +87,9 @@ def _rewrite(
 def _floor_above(strictness: str | None) -> Policy | None:
     """The server's floor where it may be stricter than the node's policy; None for `strictness`: not a preset."""
     current = settings.current()
-    if strictness in PRESETS and current.policy in PRESETS:
-        if PRESETS.index(strictness) >= PRESETS.index(current.policy):
-            return None
+    both = strictness in PRESETS and current.policy in PRESETS
+    if both and PRESETS.index(str(strictness)) >= PRESETS.index(current.policy):
+        return None
     return current.floor()
 
 

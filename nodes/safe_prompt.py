@@ -25,12 +25,18 @@ class SafePromptNode(io.ComfyNode):
             "passes unchanged. Works alone, offline, with the model that comes with it.",
             inputs=[
                 io.String.Input(
-                    "text", multiline=True, dynamic_prompts=True, default="", tooltip="The prompt to make safe."
+                    "text",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    default="",
+                    tooltip="The prompt to make safe.",
                 ),
                 *shared_inputs(),
             ],
             outputs=[
-                io.String.Output("safe_text", display_name="text", tooltip="The prompt to give to a text encoder."),
+                io.String.Output(
+                    "safe_text", display_name="text", tooltip="The prompt to give to a text encoder."
+                ),
                 io.Float.Output("risk", display_name="risk", tooltip="Overall risk of that text, 0 to 1."),
                 io.Boolean.Output("changed", display_name="changed"),
                 io.Boolean.Output("blocked", display_name="blocked"),
@@ -54,15 +60,17 @@ class SafePromptNode(io.ComfyNode):
         policy: Policy | None = None,
         model: ModelChoice | None = None,
     ) -> io.NodeOutput:
-        def judge(prompt: str) -> Any:
-            return run.safe(prompt, strictness=strictness, on_block=on_block, policy=policy, model=model)
-
-        verdicts, batch = run.each(text, judge)
+        texts, batch = run.texts_of(text)
+        verdicts = [
+            run.safe(prompt, strictness=strictness, on_block=on_block, policy=policy, model=model)
+            for prompt in texts
+        ]
         redaction.remember(verdicts, cls.hidden.dynprompt, cls.hidden.unique_id)
         stopped = [v.reason for v in verdicts if v.blocked] if on_block == "stop" else []
+        safe = [v.text for v in verdicts]
         return io.NodeOutput(
-            host.blocker(f"POSI: {stopped[0]}") if stopped else run.unwrap([v.text for v in verdicts], batch),
-            max(report.risk_of(v) for v in verdicts) if verdicts else 0.0,
+            host.blocker(f"POSI: {stopped[0]}") if stopped else safe if batch else safe[0],
+            max((report.risk_of(v) for v in verdicts), default=0.0),
             any(v.changed for v in verdicts),
             any(v.blocked for v in verdicts),
             report.as_json([v.to_dict() for v in verdicts], batch),
@@ -74,7 +82,10 @@ def shared_inputs() -> list[Any]:
     """The inputs that POSI Safe Prompt and POSI Safe Text Encode have in common, in their saved order."""
     return [
         io.Combo.Input(
-            "strictness", options=list(PRESETS), default="standard", tooltip="Not used when a policy is linked."
+            "strictness",
+            options=list(PRESETS),
+            default="standard",
+            tooltip="Not used when a policy is linked.",
         ),
         io.Combo.Input(
             "on_block",

@@ -54,10 +54,11 @@ class SafeTextEncodeNode(io.ComfyNode):
                 "The clip input is empty: the checkpoint holds no text encoder. Load one with a CLIP loader."
             )
 
-        def judge(prompt: str) -> Any:
-            return run.safe(prompt, strictness=strictness, on_block=on_block, policy=policy, model=model)
-
-        verdicts, _batch = run.each(text, judge)
+        texts, _batch = run.texts_of(text)
+        verdicts = [
+            run.safe(prompt, strictness=strictness, on_block=on_block, policy=policy, model=model)
+            for prompt in texts
+        ]
         redaction.remember(verdicts, cls.hidden.dynprompt, cls.hidden.unique_id)
         ui = report.verdicts_ui(verdicts)
         stopped = [v.reason for v in verdicts if v.blocked] if on_block == "stop" else []

@@ -21,8 +21,24 @@ MAX_CHARACTERS = 20_000
 _MAKES_PICTURES = {"CONDITIONING", "IMAGE", "LATENT", "VIDEO", "GUIDER"}
 _TEXT_TYPES = {"STRING", "*"}
 _NO_TEXT = {
-    *("MODEL", "CLIP", "VAE", "CONDITIONING", "IMAGE", "MASK", "LATENT", "VIDEO", "AUDIO", "GUIDER", "SAMPLER"),
-    *("SIGMAS", "NOISE", "CONTROL_NET", "STYLE_MODEL", "CLIP_VISION", "CLIP_VISION_OUTPUT", "UPSCALE_MODEL"),
+    "AUDIO",
+    "CLIP",
+    "CLIP_VISION",
+    "CLIP_VISION_OUTPUT",
+    "CONDITIONING",
+    "CONTROL_NET",
+    "GUIDER",
+    "IMAGE",
+    "LATENT",
+    "MASK",
+    "MODEL",
+    "NOISE",
+    "SAMPLER",
+    "SIGMAS",
+    "STYLE_MODEL",
+    "UPSCALE_MODEL",
+    "VAE",
+    "VIDEO",
 }
 """Links of these types carry no text that a node behind them would encode; an encoder before them is found itself."""
 
@@ -87,7 +103,8 @@ def only_negative(graph: Graph, node_id: str, shape: ShapeOf) -> bool:
     With a guidance scale under 1 the picture is drawn towards the negative prompt, so `cfg` must be a number of
     at least 1 at each node where it ends.
     """
-    pending, seen = [(node_id, None)], set()
+    pending: list[tuple[str, int | None]] = [(node_id, None)]
+    seen: set[tuple[str, int]] = set()
     ended = False
     while pending:
         source, slot = pending.pop()
@@ -140,7 +157,9 @@ class _Walk:
             return []
         texts = [t for t in self._input(node, name, frozenset((node_id,))) if t.strip()]
         if sum(map(len, texts)) > MAX_CHARACTERS:
-            raise ValueError(f"Node {node_id}, input {name}: more than {MAX_CHARACTERS:,} characters of text.")
+            raise ValueError(
+                f"Node {node_id}, input {name}: more than {MAX_CHARACTERS:,} characters of text."
+            )
         return texts
 
     def _input(self, node: Mapping[str, Any], name: str, seen: frozenset[str]) -> Iterator[str]:

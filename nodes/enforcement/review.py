@@ -117,7 +117,7 @@ def _preset(policy: str) -> str:
     return policy if policy in settings.PRESETS else "strict"
 
 
-_remembered: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+_remembered: OrderedDict[tuple[str, str], str] = OrderedDict()
 _lock = Lock()
 
 
@@ -126,15 +126,15 @@ def _judge(texts: Sequence[str], policy: Policy) -> dict[str, str]:
     if not texts:
         return {}
     scorer = service().prompter(policy, None).parts.scorer()
-    base = (policy.identity, scorer.identity)
+    judges = f"{policy.identity}|{scorer.identity}"
     with _lock:
-        known = {text: _remembered[*base, text] for text in texts if (*base, text) in _remembered}
+        known = {text: _remembered[judges, text] for text in texts if (judges, text) in _remembered}
     fresh = [text for text in dict.fromkeys(texts) if text not in known]
     judged = judge([parse(text, "comfyui") for text in fresh], policy, scorer)
     with _lock:
         for text, judgement in zip(fresh, judged, strict=True):
             known[text] = judgement.why() if judgement.flagged else ""
-            _remembered[*base, text] = known[text]
+            _remembered[judges, text] = known[text]
         while len(_remembered) > REMEMBERED:
             _remembered.popitem(last=False)
     return known
