@@ -13,7 +13,7 @@ import re
 
 from .brackets import Event, Pair, attach_separators, marks_of
 from .cells import Kind, Layout, Mark, assemble
-from .tags import split_tags
+from .tags import as_words, embedding_marks, split_tags
 
 _CHUNK = re.compile(r"\b(AND|BREAK)\b")
 _PART_WEIGHT = re.compile(r":\s*[-+]?(?:\d+\.?|\d*\.\d+)")
@@ -39,8 +39,11 @@ def read(text: str) -> Layout:
         start = match.end() if match else end
     attach_separators(pairs, events)
     bracket_marks, groups = marks_of(seen, pairs)
-    cells = assemble(view, marks + bracket_marks, groups, escapes, loose.__contains__)
-    return Layout(cells, groups, tuple(networks), tuple(wildcards))
+    # The host reads `embedding:name` as text, but prompts bring it from ComfyUI; so it is kept and judged.
+    embeddings = embedding_marks(seen, marks + bracket_marks)
+    names = [seen[m.start : m.end].partition(":")[2].strip() for m in embeddings]
+    cells = assemble(view, [*marks, *bracket_marks, *embeddings], groups, escapes, loose.__contains__)
+    return Layout(cells, groups, tuple(networks + names), tuple(as_words(n) for n in wildcards + names))
 
 
 def _part_weight(text: str, start: int, end: int) -> int:

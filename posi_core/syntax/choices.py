@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate, pairwise
 
 from .cells import Kind, Layout
 
@@ -27,18 +29,17 @@ class Choices:
             if group.kind != "choice":
                 continue
             edges = [group.open, *group.seps, group.close]
-            options = [(start + 1, end) for start, end in zip(edges, edges[1:], strict=False)]
+            options = [(start + 1, end) for start, end in pairwise(edges)]
             if group.leading_empty:
                 options.insert(0, (group.open + 1, group.open + 1))
             self._options[group.open] = options
             self.close[group.open] = group.close
         self.openings = sorted(self._options)
-        self._sizes: dict[tuple[int, bool], list[int]] = {}
+        self._ends: dict[tuple[int, bool], list[int]] = {}  # number of variants up to and with each option
         for opening in reversed(self.openings):  # inner before outer
             for lockstep in (True, False):
-                self._sizes[opening, lockstep] = [
-                    self.size(start, end, lockstep=lockstep) for start, end in self._options[opening]
-                ]
+                sizes = (self.size(start, end, lockstep=lockstep) for start, end in self._options[opening])
+                self._ends[opening, lockstep] = list(accumulate(sizes))
 
     def options(self, opening: int) -> list[tuple[int, int]]:
         return self._options[opening]
@@ -59,7 +60,7 @@ class Choices:
         """How many variants cells [start, end) have, capped."""
         size = 1
         for opening in self._within(start, end):
-            total = sum(self._sizes[opening, lockstep])
+            total = self._ends[opening, lockstep][-1]
             size = max(size, total) if lockstep else min(size * total, _COUNT_CAP)
         return size
 
@@ -73,13 +74,10 @@ class Choices:
         i = start
         while i < end:
             if i in self._options:
-                sizes = self._sizes[i, lockstep]
-                total = sum(sizes)
-                inner, rest = k % total, k // total
-                option = 0
-                while inner >= sizes[option]:
-                    inner -= sizes[option]
-                    option += 1
+                ends = self._ends[i, lockstep]
+                rest, inner = divmod(k, ends[-1])
+                option = bisect_right(ends, inner)
+                inner -= ends[option - 1] if option else 0
                 self._render(*self._options[i][option], inner, lockstep, out)
                 k = k if lockstep else rest
                 i = self.close[i]

@@ -12,10 +12,9 @@ import heapq
 import re
 
 from .brackets import Event, Pair, attach_separators, marks_of
-from .cells import Kind, Layout, Mark, assemble
-from .tags import COMFY_KINDS, split_tags
+from .cells import Layout, assemble
+from .tags import COMFY_KINDS, as_words, embedding_marks, split_tags
 
-_EMBEDDING = re.compile(r"embedding:\s*[^\s,]+")
 _LONGEST_NUMBER = 400
 
 
@@ -32,11 +31,11 @@ def read(text: str) -> Layout:
     attach_separators(pairs, events)
     marks, groups = marks_of(seen, pairs)
     embeddings = embedding_marks(seen, marks)
-    names = [seen[m.start : m.end].split(":", 1)[1].strip() for m in embeddings]
+    names = [seen[m.start : m.end].partition(":")[2].strip() for m in embeddings]
     cells = assemble(view, marks + embeddings, groups, escapes, loose.__contains__)
     # A host without the add-on reads the text of a tag: long names are judged as what they would then be.
     wordy = [name for name in networks if len(re.findall(r"[^\W\d_]{2,}", name)) >= 3]
-    return Layout(cells, groups, tuple(networks + names), tuple(wildcards + wordy))
+    return Layout(cells, groups, tuple(networks + names), tuple(as_words(n) for n in wildcards + wordy))
 
 
 def _round(text: str, escapes: dict[int, tuple[int, str]]) -> tuple[list[Pair], set[int]]:
@@ -117,24 +116,3 @@ def _curly(text: str, escapes: dict[int, tuple[int, str]]) -> list[Pair]:
             opening = stack.pop()
             pairs.append(Pair("{", opening, opening + 1, i, i + 1))
     return pairs
-
-
-def embedding_marks(text: str, marks: list[Mark]) -> list[Mark]:
-    """`embedding:name` where the host looks for it: at the start of a weighted stretch, after space or newline."""
-    if "embedding:" not in text:
-        return []
-    starts = sorted(mark.start for mark in marks)
-    ends = {mark.end for mark in marks}
-    found: list[Mark] = []
-    cursor = 0
-    for match in re.finditer("embedding:", text):
-        i = match.start()
-        if not (i == 0 or text[i - 1] in " \n" or i in ends):
-            continue
-        while cursor < len(starts) and starts[cursor] <= i:
-            cursor += 1
-        limit = starts[cursor] if cursor < len(starts) else len(text)
-        name = _EMBEDDING.match(text, i, limit)
-        if name and (not found or i >= found[-1].end):
-            found.append(Mark(i, name.end(), Kind.TAG))
-    return found

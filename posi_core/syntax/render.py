@@ -86,17 +86,16 @@ class Renderer:
                 if (c, u) in self._anchors:
                     alive[self._anchors[c, u]] = 1
         had_sum, alive_sum = [0, *accumulate(had)], [0, *accumulate(alive)]
-        starts = {first: last for first, last in broken}
         inside = [-1] * len(self._cells)
-        for first, last in starts.items():
+        for first, last in broken:
             inside[first : last + 1] = [first] * (last + 1 - first)
         dead: set[int] = set()
         for number, group in enumerate(self._groups):
             end = group.close if group.close >= 0 else len(self._cells)
-            words = had_sum[end] - had_sum[group.open]
-            if words and alive_sum[end] == alive_sum[group.open]:
-                dead.add(number)
-            elif group.close >= 0 and inside[group.open] >= 0 and inside[group.open] == inside[group.close]:
+            had_words = had_sum[end] > had_sum[group.open]
+            silent = had_words and alive_sum[end] == alive_sum[group.open]
+            in_broken = group.close >= 0 and 0 <= inside[group.open] == inside[group.close]
+            if silent or in_broken:
                 dead.add(number)
         return dead
 

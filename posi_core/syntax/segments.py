@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .cells import Cell, Kind, Layout
 from .choices import Choices
@@ -44,10 +45,7 @@ def chunks_of(layout: Layout, choices: Choices) -> tuple[Chunk, ...]:
     edges = [-1, *(i for i, cell in enumerate(cells) if cell.kind is Kind.BREAK), len(cells)]
     regions = _compounds(cells, choices) if choices.openings else []
     budget = [2 * len(cells) + 2000]
-    return tuple(
-        _chunk(cells, choices, regions, start + 1, end, budget)
-        for start, end in zip(edges, edges[1:], strict=False)
-    )
+    return tuple(_chunk(cells, choices, regions, start + 1, end, budget) for start, end in pairwise(edges))
 
 
 def _chunk(

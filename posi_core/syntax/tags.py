@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from .cells import View
+from .cells import Kind, Mark, View
 
 _TAG_START = re.compile(r"<(\w+):")
 _WILDCARD = re.compile(r"__[\w*~](?:[\w\-/.*~]*?[\w\-/.*~])??__")
+_EMBEDDING = re.compile(r"embedding:\s*[^\s,]+")
 _VARIABLE = re.compile(r"\$\{\s*\w+\s*\}")
 # Add-ons of ComfyUI read only these; anything else in angle brackets is text there.
 COMFY_KINDS = frozenset(
@@ -54,8 +56,7 @@ def split_tags(text: str, kinds: frozenset[str] | None = None) -> tuple[View, li
 def _matches(text: str) -> list[re.Match[str]]:
     matches = list(_WILDCARD.finditer(text))
     if "${" in text:
-        taken = [m for m in _VARIABLE.finditer(text)]
-        matches = sorted(matches + taken, key=lambda m: m.start())
+        matches = sorted([*matches, *_VARIABLE.finditer(text)], key=lambda m: m.start())
         matches = [m for i, m in enumerate(matches) if i == 0 or m.start() >= matches[i - 1].end()]
     return matches
 
@@ -73,3 +74,29 @@ def _without(text: str, spans: list[tuple[int, int]]) -> View:
         last = end
     origin.append(len(text))
     return View("".join(kept), origin, tags)
+
+
+def embedding_marks(text: str, marks: Sequence[Mark]) -> list[Mark]:
+    """`embedding:name` where the host looks for it: at the start of a weighted stretch, after space or newline."""
+    if "embedding:" not in text:
+        return []
+    starts = sorted(mark.start for mark in marks)
+    ends = {mark.end for mark in marks}
+    found: list[Mark] = []
+    cursor = 0
+    for match in re.finditer("embedding:", text):
+        i = match.start()
+        if not (i == 0 or text[i - 1] in " \n" or i in ends):
+            continue
+        while cursor < len(starts) and starts[cursor] <= i:
+            cursor += 1
+        limit = starts[cursor] if cursor < len(starts) else len(text)
+        name = _EMBEDDING.match(text, i, limit)
+        if name and (not found or i >= found[-1].end):
+            found.append(Mark(i, name.end(), Kind.TAG))
+    return found
+
+
+def as_words(name: str) -> str:
+    """A tag's name as the words in it: "hair_color/red-2" -> "hair color red 2"."""
+    return " ".join(re.findall(r"[^\W_]+", name))
