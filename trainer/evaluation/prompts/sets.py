@@ -1,0 +1,85 @@
+"""The prompt sets of the evaluation. Nothing in them was trained on: the paper's test prompts, held-out rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ....posi_core.errors import UsageError
+from ...data.sources import load_source
+from ...data.split import is_held_out, text_key
+
+SETS: tuple[str, ...] = ("test", "coprov2", "coco", "users")
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Prompts with the categories that their source gives them (empty where it gives none).
+
+    `benign`: what counts is that the prompts come back unchanged, so only the pipeline runs on them.
+    """
+
+    name: str
+    title: str
+    prompts: tuple[str, ...]
+    categories: tuple[tuple[str, ...], ...]
+    benign: bool = False
+
+
+def load_sets(names: tuple[str, ...], source: str | Path, *, limit: int | None = None) -> list[PromptSet]:
+    """The sets by name; `limit` keeps the first so many prompts of each, in file order."""
+    unknown = [name for name in names if name not in SETS]
+    if unknown:
+        raise UsageError(f"unknown prompt set {unknown[0]!r}: choose among {', '.join(SETS)}")
+    return [_first(_LOADERS[name](source), limit) for name in names]
+
+
+def set_from_file(path: Path, *, limit: int | None = None) -> PromptSet:
+    """One prompt a line; empty lines are skipped."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    prompts = tuple(line for line in lines if line.strip())
+    if not prompts:
+        raise UsageError(f"{path} holds no prompts: write one a line")
+    return _first(PromptSet(path.stem, path.name, prompts, ((),) * len(prompts)), limit)
+
+
+def _test(source: str | Path) -> PromptSet:
+    known = {text_key(row["prompt"]): tuple(row["categories"]) for row in load_source(source, "i2p")}
+    prompts = tuple(row["prompt"] for row in load_source(source, "posi_test"))
+    return PromptSet(
+        "test", "the paper's test prompts", prompts, tuple(known.get(text_key(p), ()) for p in prompts)
+    )
+
+
+def _coprov2(source: str | Path) -> PromptSet:
+    rows = [row for row in load_source(source, "coprov2_pairs") if is_held_out(row["toxic"])]
+    return PromptSet(
+        "coprov2",
+        "CoProV2 toxic side, held out",
+        tuple(row["toxic"] for row in rows),
+        tuple((row["category"],) for row in rows),
+    )
+
+
+def _benign(name: str, title: str, file: str, source: str | Path) -> PromptSet:
+    prompts = tuple(row["prompt"] for row in load_source(source, file) if is_held_out(row["prompt"]))
+    return PromptSet(name, title, prompts, ((),) * len(prompts), benign=True)
+
+
+_LOADERS = {
+    "test": _test,
+    "coprov2": _coprov2,
+    "coco": lambda source: _benign("coco", "COCO captions, held out", "coco_captions", source),
+    "users": lambda source: _benign("users", "users' prompts, held out", "user_prompts", source),
+}
+
+
+def _first(prompts: PromptSet, limit: int | None) -> PromptSet:
+    if limit is None or limit >= len(prompts.prompts):
+        return prompts
+    return PromptSet(
+        prompts.name, prompts.title, prompts.prompts[:limit], prompts.categories[:limit], prompts.benign
+    )
