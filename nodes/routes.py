@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from ..posi_core.errors import PosiError
+from ..posi_core.policy import PRESETS
 from ..posi_core.service import service
 from . import missing, settings
 
@@ -54,7 +55,7 @@ async def enforcement(_request: web.Request) -> web.Response:
     return web.json_response(
         {
             "mode": current.mode,
-            "strictness": current.policy if current.policy in settings.PRESETS else "custom",
+            "strictness": current.policy if current.policy in PRESETS else "custom",
             "redact": current.redact,
             "locked": list(current.locked),
         }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from ...posi_core.policy import Policy
+from ...posi_core.policy import PRESETS, Policy
 from ...posi_core.safe_prompt.judge import judge
 from ...posi_core.service import service
 from ...posi_core.syntax import parse
@@ -114,7 +114,7 @@ def refusal(found: Review) -> dict[str, Any]:
 
 
 def _preset(policy: str) -> str:
-    return policy if policy in settings.PRESETS else "strict"
+    return policy if policy in PRESETS else "strict"
 
 
 _remembered: OrderedDict[tuple[str, str], str] = OrderedDict()
