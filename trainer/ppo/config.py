@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...posi_core.errors import UsageError
+from ..template import Template
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -66,6 +67,8 @@ class PPOConfig:
     lora_targets: tuple[str, ...] = ("q_proj", "v_proj")
     save_every: int = 10
     seed: int = 0
+    threads: int | None = None
+    template: Template = field(default_factory=Template)
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "samples", "minibatch", "ppo_epochs", "max_new_tokens", "lora_rank"):
@@ -96,9 +99,11 @@ def load_config(path: Path, **overrides: Any) -> PPOConfig:
     for key in data:
         if key not in known:
             raise UsageError(f"ppo config {path}: unknown key {key!r}; known: {', '.join(known)}")
-    if "lora_targets" in data:
-        data["lora_targets"] = tuple(data["lora_targets"])
     try:
+        if "lora_targets" in data:
+            data["lora_targets"] = tuple(data["lora_targets"])
+        if "template" in data:
+            data["template"] = Template(**data["template"])
         return PPOConfig(**data)
     except TypeError as error:
         raise UsageError(f"ppo config {path}: {error}") from error

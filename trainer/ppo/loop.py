@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...posi_core.errors import PosiError
 from ..rewards.protocol import Reward
-from ..run_folder import start_run
+from ..run_folder import write_run
 from . import checkpoint, report
 from .config import PPOConfig
 from .formulas import AdaptiveKL
@@ -23,15 +25,17 @@ from .setup import Parts, tokenize
 from .step import update
 
 
+@cache
+def _order(count: int, epoch: int, seed: int) -> list[int]:
+    order = list(range(count))
+    random.Random(f"{seed}-{epoch}").shuffle(order)
+    return order
+
+
 def batch_of(prompts: Sequence[str], step: int, size: int, seed: int) -> list[str]:
-    """The prompts of a step: shuffled once an epoch, a pure function of its arguments, so that a resumed run agrees."""
-    chosen: list[str] = []
-    for index in range(step * size, (step + 1) * size):
-        epoch, place = divmod(index, len(prompts))
-        order = list(range(len(prompts)))
-        random.Random(f"{seed}-{epoch}").shuffle(order)
-        chosen.append(prompts[order[place]])
-    return chosen
+    """The prompts of a step, shuffled anew each epoch: a function of its arguments, so a resumed run agrees."""
+    places = (divmod(index, len(prompts)) for index in range(step * size, (step + 1) * size))
+    return [prompts[_order(len(prompts), epoch, seed)[place]] for epoch, place in places]
 
 
 class PPORun:
@@ -55,12 +59,13 @@ class PPORun:
         self.folder = folder
         self.tokenizer = parts.tokenizer
         self.template = parts.template
+        self.stop = parts.stop
         self.reward = reward
         self.prompts = list(prompts)
         self.validation = list(validation)[: config.validation_prompts]
         self.accelerator = accelerator
         self.policy = PolicyWithValue(parts.policy)
-        self.rollouts = RolloutModel(parts.policy, parts.copy)
+        self.rollouts = RolloutModel(parts.policy, parts.rollouts)
         self.controller = AdaptiveKL(config.kl_weight, config.kl_target, config.kl_horizon)
         trainable = [value for value in self.policy.parameters() if value.requires_grad]
         self.optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=0.0)
@@ -73,7 +78,7 @@ class PPORun:
         config, accelerator = self.config, self.accelerator
         torch.manual_seed(config.seed + accelerator.process_index)
         if accelerator.is_main_process:
-            start_run(self.folder, config, config.seed)
+            write_run(self.folder, config, processes=accelerator.num_processes, prompts=len(self.prompts))
         newest = checkpoint.latest(self.folder / "checkpoints")
         model: Any = accelerator.prepare_model(self.policy)
         if newest is not None:
@@ -116,7 +121,7 @@ class PPORun:
             self.tokenizer,
             [tokenize(self.tokenizer, self.template, text, config.max_prompt_tokens) for text in mine],
             config,
-            self.template.stop_token,
+            self.stop,
         )
         judged = self.reward(mine, rollout.texts)
         unfinished = torch.tensor([0.0 if done else 1.0 for done in rollout.finished])
@@ -164,9 +169,7 @@ class PPORun:
             ids = [
                 tokenize(self.tokenizer, self.template, text, self.config.max_prompt_tokens) for text in part
             ]
-            rollout = sample(
-                self.rollouts.model, self.tokenizer, ids, self.config, self.template.stop_token, greedy=True
-            )
+            rollout = sample(self.rollouts.model, self.tokenizer, ids, self.config, self.stop, greedy=True)
             texts += rollout.texts
             finished += rollout.finished
         judged = self.reward(self.validation, texts)
@@ -209,8 +212,6 @@ class PPORun:
 
 
 def _warmup_cosine(config: PPOConfig) -> Any:
-    import math
-
     def factor(step: int) -> float:
         if step < config.warmup_steps:
             return (step + 1) / (config.warmup_steps + 1)

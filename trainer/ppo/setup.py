@@ -1,0 +1,98 @@
+"""From a config to what a run needs: model under a new adapter, its copy for sampling, prompts and reward."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...posi_core.errors import UsageError
+from ..base import load_base
+from ..template import Template, special_ids
+from .config import PPOConfig
+
+
+@dataclass(frozen=True)
+class Parts:
+    """`policy` is a peft model (SFT merged, new adapter on top), `rollouts` a copy of it without the adapter."""
+
+    policy: Any
+    rollouts: Any
+    tokenizer: Any
+    template: Template
+    stop: int
+
+
+def load_parts(config: PPOConfig, *, dtype: Any = torch.bfloat16) -> Parts:
+    """Load the base, merge the SFT adapter, and put a new, untrained adapter on top.
+
+    The reference policy is the same model with the new adapter switched off, so it costs no memory.
+    """
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    base = load_base(config.base, dtype=dtype)
+    model = base.model
+    if config.adapter:
+        if not (Path(config.adapter) / "adapter_config.json").is_file():
+            raise UsageError(f"no adapter in {config.adapter}: give the folder that `posi train sft` wrote")
+        # Merged in float32: rounding to bf16 happens once, after the sum.
+        model = PeftModel.from_pretrained(model.float(), config.adapter).merge_and_unload().to(dtype)
+    rollouts = copy.deepcopy(model).requires_grad_(False)
+    lora = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        target_modules=list(config.lora_targets),
+        task_type="CAUSAL_LM",
+    )
+    policy = get_peft_model(model, lora)
+    return Parts(
+        policy, rollouts, base.tokenizer, config.template, stop_token(base.tokenizer, config.template)
+    )
+
+
+def stop_token(tokenizer: Any, template: Template) -> int:
+    """The one token that ends an answer. Raises UsageError for a template whose stop is several tokens."""
+    ids = special_ids(tokenizer, template.stop)
+    if len(ids) != 1:
+        raise UsageError(
+            f"the template's stop {template.stop!r} is {len(ids)} tokens; PPO needs a single one"
+        )
+    return ids[0]
+
+
+def tokenize(tokenizer: Any, template: Template, prompt: str, limit: int) -> list[int]:
+    """Prefix, prompt and suffix as tokens; a prompt beyond `limit` tokens is cut, whole tokens at its end."""
+    ids = template.prompt_ids(tokenizer, prompt)
+    fixed = len(special_ids(tokenizer, template.prefix)) + len(special_ids(tokenizer, template.suffix))
+    excess = len(ids) - fixed - limit
+    if excess <= 0:
+        return ids
+    suffix = len(special_ids(tokenizer, template.suffix))
+    return [*ids[: len(ids) - suffix - excess], *ids[len(ids) - suffix :]]
+
+
+def read_prompts(path: Path) -> list[str]:
+    """The `prompt` (or `toxic`) of each row of a JSON lines file, gzip or not; plain text is one prompt a line."""
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8") as file
+        ):
+            lines = [line.strip() for line in file if line.strip()]
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read the prompts {path} ({error}): run `posi data build`, or name a file"
+        ) from None
+    if not lines or not lines[0].startswith("{"):
+        return lines
+    try:
+        rows = [json.loads(line) for line in lines]
+        return [row["prompt"] if "prompt" in row else row["toxic"] for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: a row has neither 'prompt' nor 'toxic' ({error})") from None
