@@ -1,0 +1,39 @@
+"""`posi train ppo`: recipe in, run folder out. Started by `accelerate launch`, it runs on several processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..base import use_threads
+from ..rewards.build import build_reward
+from .config import PPOConfig
+from .loop import PPORun
+from .setup import load_parts, read_prompts
+
+
+def run_ppo(
+    config: PPOConfig, folder: Path, *, ray: str = "", workers: int = 1, gpus_per_worker: float = 0.0
+) -> dict[str, float]:
+    """Train in `folder`, going on from its newest checkpoint when it has one; returns the last validation's means.
+
+    The adapter of the last step is in `folder`/adapter, that of the best validation score in `folder`/best; both lie
+    over the base with the SFT adapter merged. Raises UsageError for a wrong recipe before anything is loaded.
+    """
+    prompts = read_prompts(Path(config.prompts))
+    validation = read_prompts(Path(config.validation)) if config.validation else []
+    reward = build_reward(
+        config.reward, config.reward_options, ray=ray, workers=workers, gpus_per_worker=gpus_per_worker
+    )
+    import torch
+    from accelerate import Accelerator
+
+    on_gpu = torch.cuda.is_available()
+    accelerator = Accelerator(mixed_precision="bf16", cpu=not on_gpu)
+    # Processes on one machine share its cores.
+    use_threads(config.threads)
+    parts = load_parts(config)
+    parts.policy.to(accelerator.device)
+    parts.rollouts.to(accelerator.device)
+    run = PPORun(config, folder, parts, reward, prompts, validation, accelerator)
+    run.policy.to(accelerator.device)
+    return run.train()

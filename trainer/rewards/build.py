@@ -1,0 +1,74 @@
+"""From a recipe's `reward` and `reward_options` to a reward."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...posi_core.errors import UsageError
+from .protocol import Reward
+
+KINDS = ("distilled", "image", "mixed")
+
+
+def build_reward(
+    kind: str, options: Mapping[str, Any], *, ray: str = "", workers: int = 1, gpus_per_worker: float = 0.0
+) -> Reward:
+    """Build a reward of one of `KINDS`.
+
+    `options` of "distilled" are the fields of `DistilledWeights`, of "image" those of `ImageRewardSpec`; of "mixed"
+    a table for each reward by its kind, with its options and a `weight` (1 when left out). With a Ray address the
+    image reward runs on that cluster's workers. Raises UsageError naming a wrong key.
+    """
+    if kind == "distilled":
+        from ...posi_core.risk import load_scorer
+        from ...posi_core.similarity import load_encoder
+        from .distilled import DistilledReward, DistilledWeights
+
+        return DistilledReward(load_scorer(), load_encoder(), _fill(DistilledWeights, options, kind))
+    if kind == "image":
+        from .image import ImageRewardSpec
+
+        build = BuildImageReward(_fill(ImageRewardSpec, options, kind))
+        if not ray:
+            return build()
+        from .cluster import RayReward
+
+        return RayReward(build, ray, workers, gpus_per_worker=gpus_per_worker)
+    if kind == "mixed":
+        from .mixed import MixedReward
+
+        rewards = {}
+        for name, table in options.items():
+            if name not in ("distilled", "image") or not isinstance(table, Mapping):
+                raise UsageError(f"mixed reward: {name!r} is not a table [reward_options.distilled] or .image]")
+            inner = {key: value for key, value in table.items() if key != "weight"}
+            reward = build_reward(name, inner, ray=ray, workers=workers, gpus_per_worker=gpus_per_worker)
+            rewards[name] = (reward, float(table.get("weight", 1.0)))
+        return MixedReward(rewards)
+    raise UsageError(f"reward is {kind!r}; it must be one of {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True)
+class BuildImageReward:
+    """Builds an image reward where it is called: on this machine, or in a Ray worker that received it."""
+
+    spec: Any
+
+    def __call__(self) -> Reward:
+        from .image import ImageReward
+
+        return ImageReward(self.spec)
+
+
+def _fill(kind: type[Any], options: Mapping[str, Any], name: str) -> Any:
+    known = [field.name for field in dataclasses.fields(kind)]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UsageError(f"{name} reward: unknown option {unknown[0]!r}; known: {', '.join(known)}")
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise UsageError(f"{name} reward: {error}") from None
