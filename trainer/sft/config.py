@@ -1,0 +1,89 @@
+"""Every setting of an SFT run, as one TOML file holds them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...posi_core.errors import UsageError
+from ..template import Template
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class SFTConfig:
+    """Settings of one run; the file's keys are these names, the template's are in its table `[template]`.
+
+    Attributes:
+        base: Hub id, folder, GGUF file, or `package:NAME` for the GGUF inside an installed Python package.
+        train, validation: Files of `posi data build`; relative paths are taken from the working directory.
+        rank, alpha, dropout: LoRA; the update is scaled by alpha / rank.
+        targets: Names of the linear layers that get an adapter.
+        epochs, batch_size, learning_rate, warmup_share, weight_decay: The schedule is cosine to zero.
+        max_tokens: Longer examples (prompt and answer together) are left out, and counted.
+        save_every, evaluate_every: In steps.
+        threads: CPU threads of PyTorch, null for every core of the process.
+    """
+
+    base: str
+    train: str
+    validation: str
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    epochs: float = 2.0
+    batch_size: int = 16
+    learning_rate: float = 5e-4
+    warmup_share: float = 0.05
+    weight_decay: float = 0.0
+    max_tokens: int = 512
+    save_every: int = 50
+    evaluate_every: int = 100
+    log_every: int = 5
+    seed: int = 0
+    threads: int | None = None
+    template: Template = field(default_factory=Template)
+
+    def __post_init__(self) -> None:
+        for name in (
+            "rank",
+            "alpha",
+            "batch_size",
+            "max_tokens",
+            "save_every",
+            "evaluate_every",
+            "log_every",
+        ):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name in ("epochs", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be above 0")
+
+
+def load_config(path: Path, **overrides: Any) -> SFTConfig:
+    """Read a TOML file; overrides that are not None replace its values. UsageError names a wrong key or value."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read the recipe {path}: {error}") from None
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    known = {entry.name for entry in dataclasses.fields(SFTConfig)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UsageError(f"{path}: unknown key {unknown[0]!r}: known are {', '.join(sorted(known))}")
+    try:
+        if "template" in values:
+            values["template"] = Template(**values["template"])
+        if "targets" in values:
+            values["targets"] = tuple(values["targets"])
+        return SFTConfig(**values)
+    except TypeError as error:
+        raise UsageError(f"{path}: {error}") from None
