@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -20,10 +20,14 @@ Run = Annotated[Path, typer.Option("--run", help="Run folder; one that holds thi
 def train_ppo(
     config: Config,
     run: Run,
-    adapter: Annotated[Optional[str], typer.Option(help="Folder of the SFT adapter, instead of the recipe's.")] = None,
-    prompts: Annotated[Optional[str], typer.Option(help="File of prompts, instead of the recipe's.")] = None,
-    steps: Annotated[Optional[int], typer.Option(min=1, help="Updates, instead of the recipe's.")] = None,
-    ray: Annotated[str, typer.Option(help="Ray address (or auto, local): draw the image reward's images there.")] = "",
+    adapter: Annotated[
+        str | None, typer.Option(help="Folder of the SFT adapter, instead of the recipe's.")
+    ] = None,
+    prompts: Annotated[str | None, typer.Option(help="File of prompts, instead of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Updates, instead of the recipe's.")] = None,
+    ray: Annotated[
+        str, typer.Option(help="Ray address (or auto, local): draw the image reward's images there.")
+    ] = "",
     workers: Annotated[int, typer.Option(min=1, help="Reward workers on Ray.")] = 1,
     gpus_per_worker: Annotated[float, typer.Option(min=0, help="GPUs of each reward worker.")] = 0.0,
 ) -> None:

@@ -43,7 +43,9 @@ def build_reward(
         rewards = {}
         for name, table in options.items():
             if name not in ("distilled", "image") or not isinstance(table, Mapping):
-                raise UsageError(f"mixed reward: {name!r} is not a table [reward_options.distilled] or .image]")
+                raise UsageError(
+                    f"mixed reward: {name!r} is not a table [reward_options.distilled] or .image]"
+                )
             inner = {key: value for key, value in table.items() if key != "weight"}
             reward = build_reward(name, inner, ray=ray, workers=workers, gpus_per_worker=gpus_per_worker)
             rewards[name] = (reward, float(table.get("weight", 1.0)))
