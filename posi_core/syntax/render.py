@@ -203,9 +203,21 @@ class Renderer:
                 if wide or (i + 1 < len(self._cells) and self._cells[i + 1].shown.isspace()):
                     self._space = True
             else:
-                self._piece(cell)
+                self._bracket(i, cell)
             if spaced and cell.kind in (Kind.TAG, Kind.CLOSE):
                 self._space = True
+
+    def _bracket(self, i: int, cell: Cell) -> None:
+        """Write a bracket or separator with the white space that the source has inside of it."""
+        inner_end = cell.kind in (Kind.CLOSE, Kind.SEP)
+        if inner_end and i > 0 and self._cells[i - 1].shown.isspace() and self._out:
+            self._space = False
+            if not self._out[-1][-1:].isspace():
+                self._out.append(" ")
+        self._piece(cell)
+        inner_start = cell.kind in (Kind.OPEN, Kind.SEP)
+        if inner_start and i + 1 < len(self._cells) and self._cells[i + 1].shown.isspace():
+            self._space = True
 
     def _unit(self, c: int, u: int, unit: Unit, placement: Placement) -> None:
         if placement.kept[u]:
