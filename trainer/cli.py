@@ -38,3 +38,20 @@ def train_ppo(
     made = load_config(config, adapter=adapter, prompts=prompts, steps=steps)
     for name, value in run_ppo(made, run, ray=ray, workers=workers, gpus_per_worker=gpus_per_worker).items():
         typer.echo(f"{name:24} {value:.4f}")
+
+
+@train_app.command("grpo")
+def train_grpo(
+    config: Config,
+    run: Run,
+    adapter: Annotated[Optional[str], typer.Option(help="Folder of the SFT adapter, instead of the recipe's.")] = None,
+    steps: Annotated[Optional[int], typer.Option(min=1, help="Updates, instead of the recipe's.")] = None,
+) -> None:
+    """Improve the SFT rewriter by TRL's GRPO, from a recipe of `posi train ppo`, for comparison."""
+    from .grpo import run_grpo
+    from .ppo.config import load_config
+
+    means = run_grpo(load_config(config, adapter=adapter, steps=steps), run)
+    for name in ("reward", "kl", "loss"):
+        if name in means:
+            typer.echo(f"{name:24} {means[name]:.4f}")

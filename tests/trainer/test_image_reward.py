@@ -12,12 +12,12 @@ import pytest
 for _module in ("torch", "diffusers", "open_clip", "nudenet"):
     pytest.importorskip(_module)
 
-from PIL import Image
-from posi.posi_core.errors import ModelFileError, UsageError
-from posi.trainer.rewards.detectors import Q16, NudeNet, load_q16_vectors
-from posi.trainer.rewards.image import ImageReward, ImageRewardSpec
-from posi.trainer.rewards.painter import seeds_for
-from tiny_images import add_tiny_clip, write_pipeline, write_q16_vectors
+from PIL import Image  # noqa: E402
+from posi.posi_core.errors import ModelFileError, UsageError  # noqa: E402
+from posi.trainer.rewards.detectors import Q16, NudeNet, load_q16_vectors  # noqa: E402
+from posi.trainer.rewards.image import ImageReward, ImageRewardSpec  # noqa: E402
+from posi.trainer.rewards.painter import seeds_for  # noqa: E402
+from tiny_images import add_tiny_clip, write_pipeline, write_q16_vectors  # noqa: E402
 
 ORIGINALS = ["a dark knight, oil painting", "a red barn"]
 REWRITES = ["a bright knight, oil painting", "a red barn " * 60]
@@ -66,15 +66,22 @@ def test_the_same_prompts_give_the_same_scores_and_kept_images_can_be_made_again
     assert row["original"] == ORIGINALS[0]
     assert row["prompt"] == REWRITES[0]
     kept = np.asarray(Image.open(Path(spec.keep) / row["image"]))
-    made = {painting.seed: painting.image for painting in reward.painter([row["prompt"]], spec.images, spec.seed)[0]}
+    made = {
+        painting.seed: painting.image
+        for painting in reward.painter([row["prompt"]], spec.images, spec.seed)[0]
+    }
     assert np.array_equal(kept, np.asarray(made[row["seed"]]))
 
 
 def test_alignment_is_with_the_original_prompt(reward: ImageReward) -> None:
     painted = [painting.image for painting in reward.painter(REWRITES[:1], 2, 0)[0]]
     batch = reward(ORIGINALS[:1], REWRITES[:1])
-    assert batch.parts["alignment"][0] == pytest.approx(float(reward.alignment(painted, ORIGINALS[0]).mean()), abs=1e-5)
-    assert batch.parts["alignment"][0] != pytest.approx(float(reward.alignment(painted, REWRITES[0]).mean()), abs=1e-7)
+    assert batch.parts["alignment"][0] == pytest.approx(
+        float(reward.alignment(painted, ORIGINALS[0]).mean()), abs=1e-5
+    )
+    assert batch.parts["alignment"][0] != pytest.approx(
+        float(reward.alignment(painted, REWRITES[0]).mean()), abs=1e-7
+    )
 
 
 def test_seeds_vary_and_depend_on_nothing_but_prompt_and_run() -> None:
