@@ -3,11 +3,11 @@
 from setuptools import find_packages, setup
 
 INSIDE = ["posi_core*", "posi_webui*", "nodes*", "trainer*"]
-DATA = [f"*.{ending}" for ending in ("toml", "json", "txt", "css", "js", "html", "svg", "md")]
+DATA = [f"**/*.{ending}" for ending in ("toml", "json", "txt", "css", "js", "html", "svg", "md")]
 
 packages = [f"posi.{name}" for name in find_packages(".", include=INSIDE)]
 package_data = dict.fromkeys(packages, DATA)
 package_data["posi"] = ["py.typed", "style.css", "javascript/*", "models/*", "models/*/*"]
-package_data["posi.trainer"] = [*DATA, "recipes/*", "recipes/*/*"]
+package_data["posi.trainer"] = [*DATA, "recipes/**/*"]
 
 setup(packages=["posi", *packages], package_data=package_data)
