@@ -48,7 +48,8 @@ class SentenceEncoder:
     def similarity(self, original: str, rewrites: Sequence[str]) -> list[float]:
         """Cosine in [-1, 1]; equal texts have 1, and an empty one has 0 with any other. Raises ScorerError."""
         vectors = self.embed([original, *rewrites])
-        cosines = (vectors[1:] @ vectors[0]).clip(-1.0, 1.0).tolist()
+        # Row by row: a matrix product may round a pair differently in another company.
+        cosines = (vectors[1:] * vectors[0]).sum(axis=1).clip(-1.0, 1.0).tolist()
         return [1.0 if text == original else float(cosine) for text, cosine in zip(rewrites, cosines, strict=True)]
 
 

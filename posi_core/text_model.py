@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +43,11 @@ class TextModel:
         except OSError as error:
             raise ModelFileError(f"{path} cannot be read: {error.strerror or error}") from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+        # One text is too little work to share out; several texts are shared out whole.
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # A spinning pool would take a core from the engine between two prompts.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._threads = threads or min(4, os.cpu_count() or 1)
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
@@ -76,25 +77,43 @@ class TextModel:
     def run(self, texts: Sequence[str]) -> list[FloatArray]:
         """Rows [windows, columns] of each text (no rows for a text without a word).
 
+        Each window goes through the network alone: int8 scales follow the whole input, so in a common tensor a
+        text's values would depend on its neighbours, and the same text must always get the same values.
+        Several windows are spread over the threads.
+
         Raises ScorerError if the network fails or answers with anything but finite numbers.
         """
         import numpy as np
 
-        found: list[list[FloatArray]] = [[] for _ in texts]
-        for number, text in enumerate(texts):
-            for row in self._windows_of(text):
-                # One row a run: int8 activations are scaled by the whole input, so in a batch a text's numbers
-                # would depend on its neighbours (cosine 0.97 to itself); a batch is no faster on a CPU either.
-                ids = np.array([row], dtype=np.int64)
-                try:
-                    values = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
-                except Exception as error:
-                    raise ScorerError(f"{self.identity}: the network failed ({error})") from error
-                if values.shape != (1, values.shape[-1]) or not np.isfinite(values).all():
-                    raise ScorerError(f"{self.identity}: the network's answer holds values that are no numbers")
-                found[number].append(values[0])
-        empty = np.zeros((0, len(self.outputs)), dtype=np.float32)
-        return [np.stack(values) if values else empty for values in found]
+        windows = [self._windows_of(text) for text in texts]
+        flat = [window for of_text in windows for window in of_text]
+        if len(flat) > 1 and self._threads > 1:
+            with ThreadPoolExecutor(min(self._threads, len(flat))) as pool:
+                rows = list(pool.map(self._row, flat))
+        else:
+            rows = [self._row(window) for window in flat]
+        found: list[FloatArray] = []
+        start = 0
+        for of_text in windows:
+            part = rows[start : start + len(of_text)]
+            start += len(of_text)
+            empty = np.zeros((0, len(self.outputs)), dtype=np.float32)
+            found.append(np.concatenate(part) if part else empty)
+        return found
+
+    def _row(self, window: list[int]) -> FloatArray:
+        import numpy as np
+
+        ids = np.array([window], dtype=np.int64)
+        try:
+            row: FloatArray = self._session.run(
+                None, {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+            )[0]
+        except Exception as error:  # onnxruntime raises bare exceptions of its own
+            raise ScorerError(f"{self.identity}: the network failed ({error})") from error
+        if row.shape != (1, len(self.outputs)) or not np.isfinite(row).all():
+            raise ScorerError(f"{self.identity}: the network's answer is not {len(self.outputs)} numbers")
+        return row
 
     def _windows_of(self, text: str) -> list[list[int]]:
         try:

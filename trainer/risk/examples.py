@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,24 @@ def training_texts(source: Path) -> TrainingTexts:
         captions=_distinct((row["prompt"] for row in load_source(source, "coco_captions")), keep),
         users=_distinct((row["prompt"] for row in load_source(source, "user_prompts")), keep),
     )
+
+
+def split_validation(texts: TrainingTexts) -> tuple[TrainingTexts, TrainingTexts]:
+    """(to fit, to choose and calibrate on): an eighth of the training fold, by a hash of its own."""
+
+    def kept(text: str) -> bool:
+        digest = hashlib.sha256(f"validation\0{text_key(text)}".encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8], "big") % 8 == 0
+
+    def part(wanted: bool) -> TrainingTexts:
+        return TrainingTexts(
+            [row for row in texts.i2p if kept(row["prompt"]) == wanted],
+            [row for row in texts.twins if kept(row["toxic"]) == wanted],
+            [text for text in texts.captions if kept(text) == wanted],
+            [text for text in texts.users if kept(text) == wanted],
+        )
+
+    return part(False), part(True)
 
 
 def rest_examples(texts: TrainingTexts, user_shares: Sequence[float], *, prior: float) -> list[Example]:

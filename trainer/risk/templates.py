@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import random
 
-SUBJECTS = ("a woman", "a man", "two people", "a couple", "a soldier", "a stranger", "an old man", "my neighbour")
-FRAMES = ("{}", "{}, photo", "a picture of {}", "painting of {}", "{}, digital art", "{} in a room", "{} outdoors")
+SUBJECTS = (
+    "a woman",
+    "a man",
+    "two people",
+    "a couple",
+    "a soldier",
+    "a stranger",
+    "an old man",
+    "my neighbour",
+)
+FRAMES = (
+    "{}",
+    "{}, photo",
+    "a picture of {}",
+    "painting of {}",
+    "{}, digital art",
+    "{} in a room",
+    "{} outdoors",
+)
 
 RISKY: dict[str, tuple[str, ...]] = {
     "sexual": (

@@ -47,7 +47,6 @@ class TrainingConfig:
     ranking: float = 0.3
     average_from: float = 0.6
     bf16: bool = True
-    seed: int = 0
 
 
 def bernoulli_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -83,10 +82,11 @@ def train(
     rest: Sequence[Example],
     config: TrainingConfig,
     *,
+    seed: int = 0,
     report: Callable[[str], None] = print,
 ) -> RiskNetwork:
     """A new network on top of `encoder`, which is trained in place. Same seed and threads, same weights."""
-    torch.manual_seed(config.seed)
+    torch.manual_seed(seed)
     network = RiskNetwork(encoder).train()
     optimizer = torch.optim.AdamW(_groups(network, config), weight_decay=config.weight_decay)
 
@@ -98,8 +98,8 @@ def train(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     streams = zip(
-        Batches(tokenizer, i2p, config.i2p_batch, config.seed),
-        Batches(tokenizer, rest, config.rest_batch, config.seed + 1),
+        Batches(tokenizer, i2p, config.i2p_batch, seed),
+        Batches(tokenizer, rest, config.rest_batch, seed + 1),
         strict=False,
     )
     average: dict[str, Tensor] = {}

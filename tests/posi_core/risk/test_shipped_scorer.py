@@ -1,0 +1,148 @@
+"""The shipped scorer through its public door."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from posi.posi_core.errors import ModelFileError, ScorerError
+from posi.posi_core.risk import OnnxScorer, load_scorer
+from posi.posi_core.text_model import WINDOW
+from posi.posi_core.verdict import CATEGORIES
+
+RISKY = {
+    "a man stabbed with a knife": "violence",
+    "a naked woman, photo": "sexual",
+    "a man hanging by a noose": "self-harm",
+    "a couple having sex on the bed": "sexual",
+    "a soldier beheaded by his enemies": "violence",
+}
+HARMLESS = (
+    "a dog runs through the park",
+    "a bowl of fruit on a wooden table",
+    "portrait of a woman in an elegant dress, oil painting",
+    "a shooting star over the mountains",
+    "a man cutting a birthday cake",
+)
+
+
+@pytest.fixture(scope="module")
+def scorer() -> OnnxScorer:
+    return load_scorer()
+
+
+def test_identity_names_file_and_hash(scorer: OnnxScorer) -> None:
+    name, _, digest = scorer.identity.rpartition("-")
+    assert name == "risk-minilm-l6"
+    assert len(digest) == 12
+
+
+def test_values_are_probabilities(scorer: OnnxScorer) -> None:
+    for risk in scorer.score([*RISKY, *HARMLESS], words=True):
+        assert tuple(risk.categories) == CATEGORIES
+        assert all(0 <= value <= 1 for value in (risk.overall, *risk.categories.values()))
+        assert sum(word.share for word in risk.words) <= 1 + 1e-6
+
+
+def test_plain_risky_sentences_are_found(scorer: OnnxScorer) -> None:
+    for (text, category), risk in zip(RISKY.items(), scorer.score(list(RISKY)), strict=True):
+        assert risk.overall > 0.5, text
+        assert risk.categories[category] > 0.3, text
+
+
+def test_harmless_sentences_are_left_alone(scorer: OnnxScorer) -> None:
+    for text, risk in zip(HARMLESS, scorer.score(HARMLESS), strict=True):
+        assert risk.overall < 0.25, text
+        assert max(risk.categories.values()) < 0.2, text
+
+
+def test_the_blamed_word_is_the_risky_one(scorer: OnnxScorer) -> None:
+    (risk,) = scorer.score(["a man stabbed in the park on a sunny day"], words=True)
+    assert max(risk.words, key=lambda word: word.share).word == "stabbed"
+
+
+def test_a_disguised_word_counts_as_what_it_says(scorer: OnnxScorer) -> None:
+    plain, hidden = scorer.score(["a man committing suicide", "a man committing s u i c i d e"])
+    assert hidden.overall > 0.8 * plain.overall
+
+
+def test_a_text_has_one_value_whatever_stands_beside_it(scorer: OnnxScorer) -> None:
+    texts = [*RISKY, *HARMLESS]
+    together = scorer.score(texts)
+    assert together == [scorer.score([text])[0] for text in texts]
+    assert scorer.score(texts[::-1]) == together[::-1]
+
+
+def test_texts_without_a_word_have_no_risk(scorer: OnnxScorer) -> None:
+    for risk in scorer.score(["", " \n\t", "\x00\x01\x02"], words=True):
+        assert risk.overall == 0
+        assert risk.words == ()
+    assert scorer.score([]) == []
+
+
+def test_odd_texts_are_scored(scorer: OnnxScorer) -> None:
+    texts = ["\ud800", "🪦" * 50, "漢字かな", "[MASK] [SEP] </s>", "a" * 20000]
+    assert len(scorer.score(texts)) == len(texts)
+
+
+def test_risk_far_behind_the_window_is_seen(scorer: OnnxScorer) -> None:
+    filler = "a calm lake with green trees and soft light, " * 40
+    assert len(filler.split()) > 2 * WINDOW
+    calm, hidden = scorer.score([filler, f"{filler} a man stabbed with a knife, blood, corpse, gore"])
+    assert hidden.overall > calm.overall + 0.2
+
+
+def test_threads_agree(scorer: OnnxScorer) -> None:
+    texts = [*RISKY, *HARMLESS]
+    expected = scorer.score(texts)
+    answers: list[object] = []
+    workers = [threading.Thread(target=lambda: answers.append(scorer.score(texts))) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert answers == [expected] * 4
+
+
+def test_files_that_are_no_scorer(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="does not exist"):
+        load_scorer(tmp_path / "none.onnx")
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model at all")
+    with pytest.raises(ModelFileError, match=r"broken\.onnx is no POSI text model"):
+        load_scorer(broken)
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        OnnxScorer(tmp_path)
+
+
+def test_the_encoder_is_no_scorer() -> None:
+    from posi.posi_core.models import find
+
+    with pytest.raises(ModelFileError, match="no risk scorer"):
+        OnnxScorer(find("encoder"))
+
+
+def test_a_failing_network_is_an_error_and_no_zero(
+    scorer: OnnxScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(scorer._model, "_session", Broken())
+    with pytest.raises(ScorerError, match="out of memory"):
+        scorer.score(["a dog"])
+
+
+def test_values_that_are_no_numbers_are_an_error(scorer: OnnxScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+
+    class Lost:
+        def run(self, *_: object) -> list[object]:
+            return [np.full((1, 1 + len(CATEGORIES)), np.nan, dtype=np.float32)]
+
+    monkeypatch.setattr(scorer._model, "_session", Lost())
+    with pytest.raises(ScorerError, match="not 8 numbers"):
+        scorer.score(["a dog"])

@@ -1,0 +1,1 @@
+"""Measures what was trained, on texts that no training saw."""

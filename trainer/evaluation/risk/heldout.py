@@ -1,0 +1,54 @@
+"""The held-out fifth of every set the scorer is measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.sources import load_source
+from ...data.split import is_held_out
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Texts nobody trained on. `measured` is I2P's inappropriate share in [0, 1], one for each of `i2p`.
+
+    `toxic` and `clean` are CoProV2's twins, in pairs of the same place, with their `categories`.
+    """
+
+    i2p: list[str]
+    measured: FloatArray
+    toxic: list[str]
+    clean: list[str]
+    categories: list[str]
+    captions: list[str]
+    users: list[str]
+
+    @property
+    def risky(self) -> NDArray[np.bool_]:
+        """Which of `i2p` gave inappropriate images half of the time or more."""
+        return self.measured >= 0.5
+
+
+def load_held_out(source: Path, *, limit: int | None = None) -> HeldOut:
+    """From the folder with the source files; `limit` keeps the first rows of each set, for a quick look."""
+    i2p = [row for row in load_source(source, "i2p") if is_held_out(row["prompt"])][:limit]
+    twins = [row for row in load_source(source, "coprov2_pairs") if is_held_out(row["toxic"])][:limit]
+    return HeldOut(
+        i2p=[row["prompt"] for row in i2p],
+        measured=np.array([row["inappropriate_percentage"] / 100 for row in i2p]),
+        toxic=[row["toxic"] for row in twins],
+        clean=[row["clean"] for row in twins],
+        categories=[row["category"] for row in twins],
+        captions=_prompts(source, "coco_captions")[:limit],
+        users=_prompts(source, "user_prompts")[:limit],
+    )
+
+
+def _prompts(source: Path, name: str) -> list[str]:
+    return [row["prompt"] for row in load_source(source, name) if is_held_out(row["prompt"])]

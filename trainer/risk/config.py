@@ -1,0 +1,63 @@
+"""The recipe of a scorer: one TOML file, every key with a default, unknown keys refused."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...posi_core.errors import UsageError
+from .training import TrainingConfig
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RiskRecipe:
+    """What `posi train risk` does.
+
+    Attributes:
+        seeds: one training run each; the weights of all runs are averaged (Wortsman et al. 2022).
+        user_prior: users' prompts get this part of the share that a linear model of I2P predicts for them.
+        gate_weight: how much of the `gate` head goes into the overall risk.
+        training: hyperparameters of each run.
+    """
+
+    seeds: tuple[int, ...] = (0, 1)
+    user_prior: float = 0.5
+    gate_weight: float = 0.5
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            raise UsageError("seeds is empty: name at least one")
+        if not 0 <= self.user_prior <= 1:
+            raise UsageError(f"user_prior is {self.user_prior!r}: a number from 0 to 1")
+        if self.gate_weight < 0:
+            raise UsageError(f"gate_weight is {self.gate_weight!r}: a number from 0 up")
+
+
+def load_recipe(path: Path) -> RiskRecipe:
+    """Read a recipe. UsageError names the file and the key that is wrong."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as TOML: {error}") from None
+    training = _filled(TrainingConfig, data.pop("training", {}), path, "training.")
+    if "seeds" in data:
+        data["seeds"] = tuple(data["seeds"])
+    return _filled(RiskRecipe, data | {"training": training}, path, "")
+
+
+def _filled(kind: type[T], data: dict[str, Any], path: Path, prefix: str) -> T:
+    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
+    for key in data:
+        if key not in known:
+            raise UsageError(f"{path}: {prefix}{key} is not known: use {', '.join(sorted(known))}")
+    return kind(**data)

@@ -1,0 +1,111 @@
+"""One scorer from a recipe: targets, training runs, averaging, calibration, export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from ...posi_core.models.manifest import write_atomically
+from .calibration import Validation, calibrate
+from .config import RiskRecipe
+from .encoder import load_encoder
+from .examples import (
+    Example,
+    TrainingTexts,
+    benign_example,
+    i2p_example,
+    rest_examples,
+    risky_example,
+    split_validation,
+    training_texts,
+)
+from .export import export_text_model
+from .network import OUTPUTS, CalibratedRisk, RiskNetwork
+from .training import head_logits, train
+
+VALIDATION_TWINS = 500
+VALIDATION_CAPTIONS = 300
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its calibration, and the validation logits it was calibrated on."""
+
+    network: RiskNetwork
+    mix: list[float]
+    validation: Validation
+
+
+def user_shares(texts: TrainingTexts) -> list[float]:
+    """What a linear model of I2P's words predicts for users' prompts, in [0, 1]."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import Ridge
+
+    vectors = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    inputs = vectors.fit_transform([row["prompt"] for row in texts.i2p])
+    model = Ridge(alpha=2.0).fit(inputs, [row["inappropriate_percentage"] / 100 for row in texts.i2p])
+    if not texts.users:
+        return []
+    return [float(value) for value in model.predict(vectors.transform(texts.users)).clip(0, 1)]
+
+
+def validation_examples(texts: TrainingTexts) -> list[Example]:
+    """Rows to calibrate on: all of I2P's, a part of the twins and captions."""
+    rows = [i2p_example(row) for row in texts.i2p]
+    for row in texts.twins[:VALIDATION_TWINS]:
+        rows.append(risky_example(row["toxic"], "twins", row["category"]))
+        rows.append(benign_example(row["clean"], "twins"))
+    rows += [benign_example(text, "captions") for text in texts.captions[:VALIDATION_CAPTIONS]]
+    return rows
+
+
+def averaged(states: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The mean of the weights of runs that started from the same encoder."""
+    return {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]}
+
+
+def train_risk(
+    source: Path, base: Path, recipe: RiskRecipe, *, report: Callable[[str], None] = print
+) -> Trained:
+    """Train on the training fold of `source`, starting from the BERT folder `base`.
+
+    An eighth of the training fold is kept for calibration. Raises UsageError or ModelFileError.
+    """
+    fit, kept = split_validation(training_texts(source))
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    i2p = [i2p_example(row) for row in fit.i2p]
+    rest = rest_examples(fit, user_shares(fit), prior=recipe.user_prior)
+    report(f"{len(i2p)} rows of I2P, {len(rest)} others")
+    states = []
+    for seed in recipe.seeds:
+        report(f"seed {seed}")
+        network = train(load_encoder(base), tokenizer, i2p, rest, recipe.training, seed=seed, report=report)
+        states.append(network.state_dict())
+    network = RiskNetwork(load_encoder(base))
+    network.load_state_dict(averaged(states))
+    rows = validation_examples(kept)
+    validation = Validation(rows, head_logits(network, tokenizer, [row.text for row in rows]))
+    return Trained(network, calibrate(validation, recipe.gate_weight), validation)
+
+
+def export_risk(trained: Trained, base: Path, target: Path, recipe: RiskRecipe) -> None:
+    """Write the int8 scorer; the recipe stands in the file's metadata."""
+    export_text_model(
+        CalibratedRisk(trained.network, trained.mix),
+        target,
+        tokenizer=(base / "tokenizer.json").read_text(encoding="utf-8"),
+        outputs=OUTPUTS,
+        metadata={"posi.recipe": json.dumps(asdict(recipe))},
+    )
+
+
+def save_network(network: RiskNetwork, path: Path) -> None:
+    """The float weights, safetensors: what a later training or export starts from."""
+    from safetensors.torch import save
+
+    write_atomically(path, save({name: value.contiguous() for name, value in network.state_dict().items()}))
