@@ -15,7 +15,7 @@ TERMS_FILE = Path(__file__).with_name("unsafe_terms.txt")
 _MINORS = re.compile(
     r"\b(?:child(?:ren|hood|like|s)?|kids?|minors?|under ?age\w*|(?:pre ?)?teen(?:s|age|aged|ager|agers)?"
     r"|toddlers?|bab(?:y|ies)|infants?|newborns?|school ?(?:girl|boy)s?"
-    r"|(?:little|young|small|tiny) (?:girl|boy)s?|loli\w*|shota\w*|(?:[1-9]|1[0-7]) ?(?:year|yr|yo)s?(?: old)?)\b"
+    r"|girls?|boys?|students?|pupils?|loli\w*|shota\w*|(?:[1-9]|1[0-7]) ?(?:year|yr|yo)s?(?: old)?)\b"
 )
 _SEXUAL = re.compile(
     r"\b(?:nud\w*|naked\w*|topless|undress\w*|unclothed|sex\w*|porn\w*|erotic\w*|hentai|nsfw|lewd\w*|orgas\w*"
