@@ -44,8 +44,8 @@ def train_ppo(
 def train_grpo(
     config: Config,
     run: Run,
-    adapter: Annotated[Optional[str], typer.Option(help="Folder of the SFT adapter, instead of the recipe's.")] = None,
-    steps: Annotated[Optional[int], typer.Option(min=1, help="Updates, instead of the recipe's.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="Folder of the SFT adapter, instead of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Updates, instead of the recipe's.")] = None,
 ) -> None:
     """Improve the SFT rewriter by TRL's GRPO, from a recipe of `posi train ppo`, for comparison."""
     from .grpo import run_grpo
@@ -55,3 +55,68 @@ def train_grpo(
     for name in ("reward", "kl", "loss"):
         if name in means:
             typer.echo(f"{name:24} {means[name]:.4f}")
+
+
+@eval_app.command("prompts")
+def eval_prompts(
+    file: Annotated[Path | None, typer.Argument(help="Prompts, one a line, instead of the sets.")] = None,
+    source: Annotated[Path | None, typer.Option(help="Folder of the data sources.")] = None,
+    sets: Annotated[str, typer.Option(help="Which sets: test,coprov2,coco,users.")] = "test,coprov2,coco,users",
+    model: Annotated[list[str] | None, typer.Option(help="NAME=FILE.gguf, repeatable; none: the shipped one.")] = None,
+    policies: Annotated[str, typer.Option(help="Presets or policy files, by commas.")] = "standard,strict",
+    bare: Annotated[bool, typer.Option(help="Also one bare greedy rewrite.")] = True,
+    limit: Annotated[int | None, typer.Option(min=1, help="Prompts of each set, at most.")] = None,
+    judge: Annotated[Path | None, typer.Option(help="The second judge's file.")] = None,
+    out: Annotated[Path, typer.Option(help="Run folder; one that holds this run already is resumed.")] = Path(
+        "runs/eval-prompts"
+    ),
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the engine.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")] = False,
+) -> None:
+    """What the bare rewriter and the pipeline do to risky and harmless prompts, by both judges."""
+    from .evaluation.console import run_prompts
+
+    run_prompts(
+        file,
+        source,
+        sets.split(","),
+        model or [],
+        policies.split(",") if policies else [],
+        bare=bare,
+        limit=limit,
+        judge=judge,
+        out=out,
+        threads=threads,
+        as_json=as_json,
+    )
+
+
+@eval_app.command("obfuscation")
+def eval_obfuscation(
+    source: Annotated[Path, typer.Option(help="Folder of the data sources.")],
+    policy: Annotated[str, typer.Option(help="Preset or policy file.")] = "standard",
+    limit: Annotated[int, typer.Option(min=1, help="Prompts of each kind, at most.")] = 600,
+    piped: Annotated[int, typer.Option(min=0, help="Prompts of each obfuscation through the pipeline.")] = 40,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures there (JSON).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object.")] = False,
+) -> None:
+    """Does the gate see risky prompts that were written to hide from it?"""
+    from .evaluation.console import run_obfuscation
+
+    run_obfuscation(source, policy, limit=limit, piped=piped, out=out, as_json=as_json)
+
+
+@eval_app.command("fuzz")
+def eval_fuzz(
+    count: Annotated[int, typer.Option(min=1, help="How many prompts.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Another seed, other prompts.")] = 0,
+    policy: Annotated[str, typer.Option(help="Preset or policy file.")] = "standard",
+    source: Annotated[Path | None, typer.Option(help="Folder of the data sources, to mutate held-out prompts.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the report there (JSON).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
+) -> None:
+    """Mutated prompts through the pipeline, with a rewriter that wants to fail it; exit code 1 if it does."""
+    from .evaluation.console import run_fuzz
+
+    if not run_fuzz(count, seed, policy, source, out=out, as_json=as_json):
+        raise typer.Exit(1)
