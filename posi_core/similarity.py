@@ -50,7 +50,9 @@ class SentenceEncoder:
         vectors = self.embed([original, *rewrites])
         # Row by row: a matrix product may round a pair differently in another company.
         cosines = (vectors[1:] * vectors[0]).sum(axis=1).clip(-1.0, 1.0).tolist()
-        return [1.0 if text == original else float(cosine) for text, cosine in zip(rewrites, cosines, strict=True)]
+        return [
+            1.0 if text == original else float(cosine) for text, cosine in zip(rewrites, cosines, strict=True)
+        ]
 
 
 def load_encoder(path: Path | None = None) -> SentenceEncoder:

@@ -44,7 +44,9 @@ def train_ppo(
 def train_grpo(
     config: Config,
     run: Run,
-    adapter: Annotated[str | None, typer.Option(help="Folder of the SFT adapter, instead of the recipe's.")] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="Folder of the SFT adapter, instead of the recipe's.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Updates, instead of the recipe's.")] = None,
 ) -> None:
     """Improve the SFT rewriter by TRL's GRPO, from a recipe of `posi train ppo`, for comparison."""
@@ -61,8 +63,12 @@ def train_grpo(
 def eval_prompts(
     file: Annotated[Path | None, typer.Argument(help="Prompts, one a line, instead of the sets.")] = None,
     source: Annotated[Path | None, typer.Option(help="Folder of the data sources.")] = None,
-    sets: Annotated[str, typer.Option(help="Which sets: test,coprov2,coco,users.")] = "test,coprov2,coco,users",
-    model: Annotated[list[str] | None, typer.Option(help="NAME=FILE.gguf, repeatable; none: the shipped one.")] = None,
+    sets: Annotated[
+        str, typer.Option(help="Which sets: test,coprov2,coco,users.")
+    ] = "test,coprov2,coco,users",
+    model: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE.gguf, repeatable; none: the shipped one.")
+    ] = None,
     policies: Annotated[str, typer.Option(help="Presets or policy files, by commas.")] = "standard,strict",
     bare: Annotated[bool, typer.Option(help="Also one bare greedy rewrite.")] = True,
     limit: Annotated[int | None, typer.Option(min=1, help="Prompts of each set, at most.")] = None,
@@ -111,7 +117,9 @@ def eval_fuzz(
     count: Annotated[int, typer.Option(min=1, help="How many prompts.")] = 100_000,
     seed: Annotated[int, typer.Option(help="Another seed, other prompts.")] = 0,
     policy: Annotated[str, typer.Option(help="Preset or policy file.")] = "standard",
-    source: Annotated[Path | None, typer.Option(help="Folder of the data sources, to mutate held-out prompts.")] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Folder of the data sources, to mutate held-out prompts.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the report there (JSON).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
 ) -> None:
@@ -120,3 +128,123 @@ def eval_fuzz(
 
     if not run_fuzz(count, seed, policy, source, out=out, as_json=as_json):
         raise typer.Exit(1)
+
+
+@data_app.command("teach")
+def data_teach(
+    prompts: Annotated[
+        Path, typer.Option("--prompts", help="Toxic prompts: JSON lines or one a line.", exists=True)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="Pairs (JSON lines); an unfinished file is gone on with.")
+    ],
+    base_url: Annotated[str, typer.Option(help="OpenAI-compatible endpoint, ending in /v1.")],
+    model: Annotated[str, typer.Option(help="The model's name there.")],
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at once.")] = 8,
+    per_minute: Annotated[
+        float, typer.Option(min=0, help="Requests a minute at most; 0 for no limit.")
+    ] = 0.0,
+    price_in: Annotated[float, typer.Option(min=0, help="Dollars a million prompt tokens.")] = 0.0,
+    price_out: Annotated[float, typer.Option(min=0, help="Dollars a million answer tokens.")] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask after the estimate.")] = False,
+) -> None:
+    """Let a large model write the clean twin of each prompt. The key is read from POSI_API_KEY."""
+    from rich.progress import Progress
+
+    from ..posi_core.risk import load_scorer
+    from ..posi_core.similarity import load_encoder
+    from .ppo.setup import read_prompts
+    from .teacher.run import TeachSettings, estimate, remaining, teach
+
+    settings = TeachSettings(
+        base_url,
+        model,
+        concurrency=concurrency,
+        per_minute=per_minute,
+        price_in=price_in,
+        price_out=price_out,
+    )
+    todo = remaining(read_prompts(prompts), out)
+    cost = estimate(todo, settings)
+    typer.echo(
+        f"{cost.prompts} prompts to ask for, about {cost.tokens_in + cost.tokens_out} tokens, ${cost.dollars:.2f}",
+        err=True,
+    )
+    if todo and not yes:
+        typer.confirm("Go on?", abort=True, err=True)
+    with Progress(disable=not todo) as bar:
+        task = bar.add_task("teach", total=len(todo))
+        counts = teach(
+            todo,
+            out,
+            settings,
+            load_scorer(),
+            load_encoder(),
+            progress=lambda count: bar.advance(task, count),
+        )
+    for name, count in sorted(counts.items(), key=lambda item: -item[1]):
+        typer.echo(f"{name:12} {count}")
+
+
+@train_app.command("risk")
+def train_risk(
+    source: Annotated[Path, typer.Option(help="Folder of the data sources.")],
+    out: Annotated[Path, typer.Option(help="Folder for the scorer (ONNX), its float weights, its points.")],
+    config: Annotated[
+        Path | None, typer.Option(help="Recipe (TOML); none: the defaults.", exists=True)
+    ] = None,
+    base: Annotated[Path | None, typer.Option(help="Folder of a BERT encoder, instead of MiniLM-L6.")] = None,
+) -> None:
+    """Fine-tune a small encoder to predict how risky a prompt is, and export it to ONNX."""
+    from .risk.command import run_train_risk
+    from .risk.config import RiskRecipe, load_recipe
+    from .risk.encoder import find_minilm
+
+    recipe = load_recipe(config) if config else RiskRecipe()
+    run_train_risk(source, base or find_minilm(), recipe, out, report=typer.echo)
+
+
+@train_app.command("judge")
+def train_judge(
+    source: Annotated[Path, typer.Option(help="Folder of the data sources.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File for the judge; none: where reports look for it.")
+    ] = None,
+) -> None:
+    """Build the second judge, which only reports ask, and check it on toxic-clean pairs."""
+    from dataclasses import asdict
+
+    from .evaluation.judges.build import build_judge, check_judge
+    from .evaluation.judges.linear import judge_path
+
+    judge = build_judge(source)
+    judge.save(out or judge_path())
+    for name, value in asdict(check_judge(judge, source)).items():
+        typer.echo(f"{name:24} {value:.4f}")
+
+
+@export_app.command("encoder")
+def export_encoder(
+    out: Annotated[Path, typer.Option(help="Folder for the encoder.")],
+    base: Annotated[Path | None, typer.Option(help="Folder of a BERT encoder, instead of MiniLM-L6.")] = None,
+) -> None:
+    """The sentence encoder that compares a rewrite with its original, as int8 ONNX."""
+    from .risk.command import run_export_encoder
+    from .risk.encoder import find_minilm
+
+    typer.echo(run_export_encoder(base or find_minilm(), out))
+
+
+@eval_app.command("risk")
+def eval_risk(
+    source: Annotated[Path, typer.Option(help="Folder of the data sources.")],
+    out: Annotated[Path, typer.Option(help="Folder for figures, curve and word listing.")] = Path(
+        "runs/eval-risk"
+    ),
+    model: Annotated[Path | None, typer.Option(help="A scorer, instead of the shipped one.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Prompts of each set, at most.")] = None,
+) -> None:
+    """Every figure of the risk scorer on held-out prompts, with the curve of recall against disturbance."""
+    from .evaluation.risk.command import run_eval_risk
+
+    typer.echo(run_eval_risk(source, out, model=model, limit=limit))

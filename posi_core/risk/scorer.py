@@ -35,7 +35,9 @@ class OnnxScorer:
         """Raises ModelFileError if the file is no risk scorer."""
         self._model = TextModel(path, threads=threads)
         if self._model.outputs != ("overall", *CATEGORIES):
-            raise ModelFileError(f"{path} is no risk scorer: its outputs are {', '.join(self._model.outputs)}")
+            raise ModelFileError(
+                f"{path} is no risk scorer: its outputs are {', '.join(self._model.outputs)}"
+            )
         self.identity = self._model.identity
 
     def score(self, texts: Sequence[str], *, words: bool = False) -> list[Risk]:

@@ -57,7 +57,9 @@ def _logit(value: float) -> float:
     return math.log(inside / (1 - inside))
 
 
-def word_risks(text: str, reading: str, parts: Sequence[Span], values: Sequence[float]) -> tuple[WordRisk, ...]:
+def word_risks(
+    text: str, reading: str, parts: Sequence[Span], values: Sequence[float]
+) -> tuple[WordRisk, ...]:
     """Words of `text` with their shares, where `parts` are spans of `reading`, one of its readings.
 
     Spans of the de-obfuscated reading are mapped back to the characters they were read from.
@@ -70,5 +72,6 @@ def word_risks(text: str, reading: str, parts: Sequence[Span], values: Sequence[
             return ()
         places = [(plain.offsets[part.start], plain.offsets[part.end - 1] + 1) for part in parts]
     return tuple(
-        WordRisk(text[start:end], start, end, value) for (start, end), value in zip(places, values, strict=True)
+        WordRisk(text[start:end], start, end, value)
+        for (start, end), value in zip(places, values, strict=True)
     )
