@@ -19,7 +19,10 @@ _MARKS = {"pass": ("✔ unchanged", "green"), "rewrite": ("✎ rewritten", "cyan
 @lru_cache(maxsize=2)
 def console(stderr: bool = False) -> Console:
     """The process's console for answers (standard output) or for messages (standard error)."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    screen = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not screen.is_terminal:
+        screen.width = 200  # a pipe or a file has no edge to fold a table at
+    return screen
 
 
 def error_line(message: str) -> None:
@@ -113,16 +116,21 @@ def risk_view(text: str, risk: Risk, judgement: Judgement, *, colour: bool) -> R
 
 
 def heat_map(text: str, risk: Risk, *, colour: bool) -> Text:
-    """The text with each word shaded by its part of the risk; without colour, risky words carry their share."""
+    """The text with each word shaded by its part of the risk; without colour, risky words carry their share.
+
+    Shades compare the words of one text, and pale with its risk: where words repeat each other's meaning, each
+    has a small share, and still one of them stands out.
+    """
     line, done = Text(), 0
+    largest = max((word.share for word in risk.words), default=0.0) or 1.0
     for word in sorted(risk.words, key=lambda word: word.start):
         line.append(visible(text[done : word.start]))
         done = word.end
-        heat, shown = word.share * risk.overall, visible(text[word.start : word.end])
+        heat, shown = word.share / largest * risk.overall, visible(text[word.start : word.end])
         if colour:
             line.append(shown, style=_heat_style(heat))
         else:
-            line.append(f"{shown}[{word.share:.0%}]" if heat >= 0.05 else shown)
+            line.append(f"{shown}[{word.share:.0%}]" if heat >= 0.3 else shown)
     line.append(visible(text[done:]))
     return line
 
@@ -135,7 +143,7 @@ def _bar(value: float, style: str) -> Text:
 
 
 def _heat_style(heat: float) -> str:
-    for floor, style in ((0.25, "bold white on red3"), (0.12, "black on orange1"), (0.05, "black on khaki1")):
+    for floor, style in ((0.5, "bold white on red3"), (0.3, "black on orange1"), (0.15, "black on khaki1")):
         if heat >= floor:
             return style
     return ""
