@@ -70,12 +70,12 @@ def a1111(part: str) -> Reading:
 
 def comfyui(text: str) -> Reading:
     """ComfyUI's recursion over top-level round brackets; `(x:w)` sets the weight, `(x)` multiplies by 1.1."""
-    hidden = text.replace("\\)", "\0").replace("\\(", "\1")
+    hidden = text.replace("\\)", "\uf001").replace("\\(", "\uf002")
     runs: list[list[str | float]] = []
     _comfy_runs(hidden, 1.0, runs)
     balanced = not any(c in "()" for run in runs for c in str(run[0]))
     for run in runs:
-        run[0] = str(run[0]).replace("\0", ")").replace("\1", "(")
+        run[0] = str(run[0]).replace("\uf001", ")").replace("\uf002", "(")
     return _merged(runs, balanced)
 
 
