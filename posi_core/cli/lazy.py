@@ -44,14 +44,15 @@ def _entries() -> list[metadata.EntryPoint]:
 
 
 def _command(name: str, found: Any) -> Any:
-    """A Typer application or a plain function as the command `name`."""
-    if not isinstance(found, typer.Typer):
-        function, found = found, typer.Typer(add_completion=False)
-        found.command(name)(function)
-    # Completion belongs to `posi` itself, not to each command below it.
-    found._add_completion = False
-    found.rich_markup_mode = "markdown"
-    command = typer.main.get_command(found)
+    """A Typer application as a group (with one subcommand too), or a plain function as the command, `name`."""
+    application = found if isinstance(found, typer.Typer) else typer.Typer()
+    application.rich_markup_mode = "markdown"
+    application._add_completion = False  # that belongs to `posi` itself
+    if application is found:
+        command: Any = typer.main.get_group(application)
+    else:
+        application.command(name)(found)
+        command = typer.main.get_command(application)
     command.name = name
     return command
 
