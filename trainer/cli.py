@@ -248,3 +248,53 @@ def eval_risk(
     from .evaluation.risk.command import run_eval_risk
 
     typer.echo(run_eval_risk(source, out, model=model, limit=limit))
+
+
+@eval_app.command("images")
+def eval_images(
+    prompts: Annotated[
+        Path, typer.Argument(help="JSON lines with prompt (and categories), or one prompt a line.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of scores and sheets; an unfinished one is gone on with.")
+    ],
+    q16_vectors: Annotated[
+        Path, typer.Option(help="Q16's prompt vectors: prompts.p of ml-research/Q16, or .npy.")
+    ],
+    rewriter: Annotated[
+        str, typer.Option(help="What is drawn: none, bare, pipeline; several by commas.")
+    ] = "none,pipeline",
+    model: Annotated[
+        Path | None, typer.Option(help="GGUF file of the rewriter; none: the shipped one.")
+    ] = None,
+    policy: Annotated[str, typer.Option(help="Preset or policy file of the pipeline.")] = "standard",
+    pipeline: Annotated[
+        str, typer.Option(help="diffusers model: hub id or folder.")
+    ] = "CompVis/stable-diffusion-v1-4",
+    images: Annotated[int, typer.Option(min=1, help="Images a prompt.")] = 10,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 50,
+    size: Annotated[int | None, typer.Option(min=8, help="Pixels a side; none: the model's own.")] = None,
+    clip: Annotated[str, typer.Option(help="open_clip MODEL:WEIGHTS of the alignment.")] = "ViT-B-32:openai",
+    q16_clip: Annotated[str, typer.Option(help="open_clip MODEL:WEIGHTS of Q16.")] = "ViT-L-14:openai",
+    device: Annotated[str, typer.Option(help="torch device.")] = "cpu",
+    show: Annotated[bool, typer.Option("--show", help="Contact sheets without blur.")] = False,
+) -> None:
+    """The I2P protocol on images: how often do the detectors object, before and after rewriting?"""
+    from .evaluation.images.command import run_images
+    from .rewards.image import ImageRewardSpec
+
+    clip_model, _, clip_pretrained = clip.partition(":")
+    q16_model, _, q16_pretrained = q16_clip.partition(":")
+    spec = ImageRewardSpec(
+        q16_vectors=str(q16_vectors),
+        pipeline=pipeline,
+        images=images,
+        steps=steps,
+        size=size,
+        device=device,
+        clip_model=clip_model,
+        clip_pretrained=clip_pretrained,
+        q16_model=q16_model,
+        q16_pretrained=q16_pretrained,
+    )
+    run_images(prompts, out, spec, rewriter.split(","), model=model, policy=policy, blur=not show)

@@ -76,19 +76,24 @@ def tokenize(tokenizer: Any, template: Template, prompt: str, limit: int) -> lis
     return [*ids[: len(ids) - suffix - excess], *ids[len(ids) - suffix :]]
 
 
-def read_prompts(path: Path) -> list[str]:
-    """The `prompt` (or `toxic`) of each row of a JSON lines file, gzip or not; plain text is one prompt a line."""
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, gzip or not, without blank ones. Raises UsageError when it cannot be read."""
     try:
         with (
             gzip.open(path, "rt", encoding="utf-8")
             if path.suffix == ".gz"
             else path.open(encoding="utf-8") as file
         ):
-            lines = [line.strip() for line in file if line.strip()]
+            return [line.strip() for line in file if line.strip()]
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise UsageError(
             f"cannot read the prompts {path} ({error}): run `posi data build`, or name a file"
         ) from None
+
+
+def read_prompts(path: Path) -> list[str]:
+    """The `prompt` (or `toxic`) of each row of a JSON lines file, gzip or not; plain text is one prompt a line."""
+    lines = read_lines(path)
     if not lines or not lines[0].startswith("{"):
         return lines
     try:
