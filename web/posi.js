@@ -9,7 +9,8 @@ import { settings } from "./settings.js";
 import { attachPanel } from "./view/node_widget.js";
 import { sidebar } from "./view/sidebar.js";
 
-const WITH_PANEL = new Set(["POSI_SafePrompt", "POSI_SafeTextEncode", "POSI_PromptRisk"]);
+/** Nodes that show what came of their last run, with the least height of their panel in pixels. */
+const PANELS = { POSI_SafePrompt: 160, POSI_SafeTextEncode: 160, POSI_PromptRisk: 240 };
 
 const posi = server((path, options) => api.fetchApi(path, options));
 const [enforcement, i18n] = await Promise.all([
@@ -33,7 +34,8 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    if (WITH_PANEL.has(node.comfyClass)) attachPanel(node, t);
+    const minHeight = PANELS[node.comfyClass];
+    if (minHeight) attachPanel(node, t, { minHeight });
   },
 
   setup() {

@@ -7,9 +7,11 @@ import { verdictCard } from "./verdict.js";
 
 export const UI_KEY = "posi";
 const MIN_HEIGHT = 150;
+const WIDTH = 400;
+const TEXT_HEIGHT = 60;
 
 /** Adds the panel to a node and keeps it up to date after every run. */
-export function attachPanel(node, t) {
+export function attachPanel(node, t, { minHeight = MIN_HEIGHT } = {}) {
   const panel = el("div", { class: "posi posi-panel", tabindex: "-1" });
   const state = { entries: [], index: 0, stale: false };
   const draw = () => panel.replaceChildren(...content(state, t, draw));
@@ -17,7 +19,7 @@ export function attachPanel(node, t) {
   const widget = node.addDOMWidget("posi_result", "POSI_RESULT", panel, {
     serialize: false,
     hideOnZoom: false,
-    getMinHeight: () => MIN_HEIGHT,
+    getMinHeight: () => minHeight,
     getValue: () => "",
     setValue: () => {},
   });
@@ -46,7 +48,8 @@ export function attachPanel(node, t) {
       return callback?.apply(this, arguments);
     };
   }
-  node.setSize?.([Math.max(node.size[0], 380), Math.max(node.size[1], node.computeSize()[1])]);
+  // A new node leaves room for a prompt of some lines; a saved one gets its own size back after this.
+  node.setSize?.([Math.max(node.size[0], WIDTH), node.computeSize()[1] + TEXT_HEIGHT]);
   draw();
   return widget;
 }

@@ -3,6 +3,9 @@
 import { heat, level, percent, rows } from "../lib/risk.js";
 import { el } from "./element.js";
 
+/** Words under this part of the hottest one stay unmarked, so that the eye finds the ones that matter. */
+const FAINT = 0.2;
+
 /** Bars by category; the faint bar is the risk before, the solid one after. */
 export function riskBars(before, after, t, { most = 4 } = {}) {
   const found = rows(before, after);
@@ -38,7 +41,7 @@ export function heatMap(text, words) {
     "p",
     { class: "posi-text" },
     heat(text, words).map(({ text: piece, heat: share }) =>
-      share > 0.05
+      share > FAINT
         ? el("mark", { class: "posi-heat", style: { "--posi-heat": `${Math.round(15 + share * 60)}%` } }, piece)
         : piece,
     ),
