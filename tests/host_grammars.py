@@ -5,6 +5,7 @@ Short and slow on purpose: these are the yardstick that the parser's tests measu
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 
@@ -96,10 +97,8 @@ def _comfy_runs(text: str, weight: float, runs: list[list[str | float]]) -> None
             inner, inner_weight = piece[1:-1], weight * 1.1
             head, colon, tail = inner.rpartition(":")
             if colon and head:
-                try:
+                with contextlib.suppress(ValueError):
                     inner, inner_weight = (head, float(tail))
-                except ValueError:
-                    pass
             _comfy_runs(inner, inner_weight, runs)
         else:
             runs.append([piece, weight])

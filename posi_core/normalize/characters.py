@@ -70,10 +70,10 @@ def _marks(text: str) -> Iterator[Edit]:
         if start == 0 or not text[start - 1].isalnum():
             yield Edit(start, match.end(), "")
             continue
-        marks = match[0]
-        if len(marks) > 2 or _OVERLAYS.search(marks):
-            marks = _OVERLAYS.sub("", marks) if len(marks) <= 2 else ""
-        composed = unicodedata.normalize("NFC", text[start - 1] + marks)
+        letter, marks = text[start - 1], _OVERLAYS.sub("", match[0])
+        if len(match[0]) > 2:
+            letter, marks = unicodedata.normalize("NFD", letter)[0], ""
+        composed = unicodedata.normalize("NFC", letter + marks)
         if composed != text[start - 1 : match.end()]:
             yield Edit(start - 1, match.end(), composed)
 

@@ -60,7 +60,7 @@ def _spelled(text: str, alternative: bool) -> Iterator[Edit]:
         step = 1 + len(match["sep"])
         letters = match[0][::step]
         alphabetic = sum(char.isalpha() for char in letters)
-        if alphabetic * 2 <= len(letters):
+        if alphabetic * 2 <= len(letters) or len(set(letters)) == 1:
             continue
         word = letters.lower() if letters.isalpha() else (decode(letters) or [letters.lower()])[0]
         if len(letters) < 5 and plausibility(word) < 0:

@@ -37,11 +37,11 @@ _DOUBLED = re.compile(r"(?:([A-Za-z])\1){3,}")
 _NATURAL = re.compile(
     r"\d+(?:st|nd|rd|th|s|x|k|p|d|mm|cm|km|m|ft|in|inch|px|fps|hz|kg|lb|am|pm|yo|bit|mp|gb|tb|girls?|boys?)"
     r"|[a-z]{1,3}\d{1,2}"  # ps5, mp3, gpt4
-    r"|[a-z]{1,2}\d+[a-z]{1,2}"  # a7iii, c4d, b2b but not s3x, see _LEET_SHORT
     r"|m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})"  # Roman numerals
     r"|([a-z])\1*",  # xxx, aaa, www
     re.IGNORECASE,
 )
+_LIST = re.compile(r"[A-Za-z]{3,}[|*][A-Za-z]{3,}")  # red|blue: no letter, but two words
 _LEET_SHORT = re.compile(r"[b-df-hj-np-tv-xz][0134@!$|*]{1,2}[b-df-hj-np-tv-xz]{1,2}", re.IGNORECASE)
 
 
@@ -73,7 +73,7 @@ def decode(word: str) -> tuple[str, ...]:
         return ()
     stretched = bool(_RUN.search(word.lower())) or bool(_DOUBLED.fullmatch(word))
     tall_i = re.search(r"[a-z]I", word) is not None
-    if not (stretched or tall_i or letters < len(word)):
+    if not (stretched or tall_i or letters < len(word)) or _LIST.search(word):
         return ()
     short = _LEET_SHORT.fullmatch(word) is not None
     if not short and (_NATURAL.fullmatch(word) or (letters < 2 and word.isalnum())):

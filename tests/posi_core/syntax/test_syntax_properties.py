@@ -100,11 +100,16 @@ def test_nothing_changed_gives_the_same_bytes(text: str, syntax: SyntaxName) -> 
 def test_the_model_sees_no_syntax(text: str, syntax: SyntaxName) -> None:
     parsed = parse(text, syntax)
     for segment in (*parsed.segments, *parsed.variants):
-        assert "<lora:" not in segment and "__col" not in segment and "${v}" not in segment
-        assert "\x00" not in segment and "\u200b" not in segment and "\ud800" not in segment
+        assert "<lora:" not in segment
+        assert "__col" not in segment
+        assert "${v}" not in segment
+        assert "\x00" not in segment
+        assert "\u200b" not in segment
+        assert "\ud800" not in segment
         if syntax == "a1111":
             assert not re.search(r"\b(AND|BREAK)\b", segment)
-    assert all(segment == " ".join(segment.split()) and segment for segment in parsed.segments)
+    assert all(parsed.segments)
+    assert list(parsed.segments) == [" ".join(segment.split()) for segment in parsed.segments]
 
 
 @given(text=prompts)
@@ -175,7 +180,8 @@ def test_a_rewrite_is_read_as_written_with_tags_kept_and_brackets_balanced(
     if syntax == "plain" or out == text:
         return
     assert tags(again) == tags(parsed)
-    assert "evil" not in " ".join(again.networks) and len(again.networks) == len(parsed.networks)
+    assert "evil" not in " ".join(again.networks)
+    assert len(again.networks) == len(parsed.networks)
     assert all(reading.balanced for reading in readings(out, syntax))
     assert "w" not in again.layout.readable
     for segment, rewrite in zip(parsed.segments, rewrites, strict=True):
