@@ -12,6 +12,7 @@ from typing import Any
 from ...posi_core.errors import UsageError
 from .edits import Harmless, minimal_clean
 from .filters import Limits, drop_reason
+from .prompts import TRAIN_PROMPTS_FILE, VALIDATION_PROMPTS_FILE, prompt_sets
 from .sources import SOURCES, load_source, write_rows
 from .split import is_held_out, text_key
 from .unsafe import UnsafeScorer, sexual_with_minor
@@ -148,10 +149,13 @@ def build(source: Path, out: Path, config: BuildConfig | None = None) -> dict[st
         validation += held[: round(config.validation_rows * wanted[name] / size)]
     rng.shuffle(train)
     refuse_overlap([*train, *validation], tests)
+    prompts, prompts_to_choose_by = prompt_sets(rows, tests, seed=config.seed)
     report = {
         "train_rows": dict(Counter(pair.source for pair in train)),
         "validation_rows": dict(Counter(pair.source for pair in validation)),
         "usable_rows": {name: len(found) for name, found in everything.items()},
+        "rl_prompts": dict(Counter(row["source"] for row in prompts)),
+        "rl_validation": len(prompts_to_choose_by),
         "source_rows": {name: len(source_rows) for name, source_rows in rows.items()},
         "dropped": {name: dict(counts.most_common()) for name, counts in drops.counts.items()},
         "examples": drops.examples,
@@ -160,6 +164,8 @@ def build(source: Path, out: Path, config: BuildConfig | None = None) -> dict[st
     out.mkdir(parents=True, exist_ok=True)
     write_rows(out / TRAIN_FILE, [pair.row() for pair in train])
     write_rows(out / VALIDATION_FILE, [pair.row() for pair in validation])
+    write_rows(out / TRAIN_PROMPTS_FILE, prompts)
+    write_rows(out / VALIDATION_PROMPTS_FILE, prompts_to_choose_by)
     (out / REPORT_FILE).write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return report
 
