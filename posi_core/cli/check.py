@@ -27,8 +27,7 @@ def check(
     prompts = read_prompts(texts, file)
     with SafePrompter(rules) as prompter:
         for text in prompts.texts:
-            risk = prompter.check(text, syntax=syntax.value)
-            judgement = prompter.judge(text, syntax=syntax.value)
+            judgement, risk = prompter.explain(text, syntax=syntax.value)
             if as_json:
                 from .rewrite import print_json
 
