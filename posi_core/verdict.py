@@ -70,7 +70,8 @@ class Verdict:
     """What became of one prompt.
 
     `text` is what may go to the image model: the input byte for byte for "pass", the verified rewrite for
-    "rewrite", and for "block" the policy's replacement (often empty), never the raw prompt. `seconds` is wall
+    "rewrite", and for "block" the policy's replacement (often empty), never the raw prompt. `failed` tells a block
+    that comes from a fault (no model, a dead worker, no time left) from one that was decided. `seconds` is wall
     time. `model` and `policy` identify what decided, and are part of every cache key.
     """
 
@@ -88,6 +89,7 @@ class Verdict:
     negative: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
     cached: bool = False
+    failed: bool = False
 
     @property
     def blocked(self) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ..errors import BlockedError, CancelledError, PosiError, UsageError
 from ..policy import Policy, load_policy, minors_reason
+from ..requirements import missing_module
 from ..verdict import Risk, Verdict
 from .judge import Judgement, judge, readings_of
 from .memory import Memory
@@ -97,10 +98,11 @@ class SafePrompter:
         except CancelledError:
             raise
         except PosiError as error:
-            verdict = self._blocked(blank, str(error))
+            verdict = self._blocked(blank, str(error), failed=True)
         except Exception as error:  # fail closed: an unknown fault must never let a prompt through
             log.debug("A prompt was blocked by an internal error.", exc_info=True)
-            verdict = self._blocked(blank, f"Internal error: {type(error).__name__}.")
+            why = missing_module(error) if isinstance(error, ModuleNotFoundError) else type(error).__name__
+            verdict = self._blocked(blank, f"Internal error: {why}.", failed=True)
         if on_progress is not None:
             on_progress(verdict.action, 1.0)
         return replace(verdict, seconds=time.monotonic() - started)
@@ -175,7 +177,7 @@ class SafePrompter:
         except CancelledError:
             raise
         except PosiError as error:
-            return self._blocked(known, f"{_sentence(judgement.why())} {error}")
+            return self._blocked(known, f"{_sentence(judgement.why())} {error}", failed=True)
 
     def _rewritten(
         self,
@@ -249,9 +251,11 @@ class SafePrompter:
             model=rewriter.identity,
         )
 
-    def _blocked(self, known: Verdict, reason: str) -> Verdict:
+    def _blocked(self, known: Verdict, reason: str, *, failed: bool = False) -> Verdict:
         text = self.policy.replacement if self.policy.on_block == "replace" else ""
-        return replace(known, text=text, action="block", reason=reason, changes=(), similarity=None)
+        return replace(
+            known, text=text, action="block", reason=reason, changes=(), similarity=None, failed=failed
+        )
 
 
 def verdict_or_raise(verdict: Verdict, policy: Policy) -> Verdict:
