@@ -70,7 +70,7 @@ def verify(located: Located, *, fresh: bool = False) -> Path:
             raise ModelFileError(
                 f"{path} has {size:,} bytes instead of {entry.bytes:,} (truncated, or another file): {cure}"
             )
-        digest = _hash(path, fresh)
+        digest = checksum(path, fresh=fresh)
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read ({error.strerror or error}): {cure}") from error
     if digest != entry.sha256:
@@ -86,7 +86,7 @@ def _place(entry: Entry) -> Path | None:
     return next(iter(right or present), None)
 
 
-def _hash(path: Path, fresh: bool) -> str:
+def checksum(path: Path, *, fresh: bool = False) -> str:
     """SHA-256, remembered in the process and in a small file: hashing 100 MB at every start would be felt."""
     status = path.stat()
     key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"

@@ -1,0 +1,297 @@
+"""From a request to completions: one batch a round holds each candidate's last token and its draft.
+
+A row of a batch costs about a third of a token decoded alone, since the weights are read once for all rows. So the
+first batch holds the end of the prompt and the first draft together, and each round's draft is as long as it pays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .drafts import CopyDraft
+from .llama import BATCH, LlamaModel
+from .sampling import sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_ROWS = 60
+"""From 64 rows on llama.cpp's flash attention works in tiles that round otherwise: below, on CPUs, a row's logits
+are bit for bit those of the token decoded alone. A multiple of 4, as the matrix kernels take rows in fours."""
+
+
+class Stopped(Exception):
+    """Cancelled, or past the deadline: `kind` says which."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class RequestError(Exception):
+    """The request cannot be served as it stands, for instance because it does not fit the context."""
+
+
+@dataclass
+class Candidate:
+    """One sequence being written. `pending` tokens are part of it but not yet decoded."""
+
+    sequence: int
+    decoded: int  # positions in the cache
+    pending: list[int]
+    draft: CopyDraft | None
+    generator: np.random.Generator | None
+    tokens: list[int] = field(default_factory=list)
+    proposal: list[int] = field(default_factory=list)
+    finished: bool = False
+    ended: bool = False
+    rounds: int = 0
+    drafted: int = 0
+    accepted: int = 0
+
+
+class Decoder:
+    """Decodes requests on one model, keeping the cache of what the next request begins with as well."""
+
+    def __init__(self, model: LlamaModel, context: int, sequences: int) -> None:
+        self.model = model
+        self.context = context
+        self.sequences = sequences
+        self._cached: list[int] = []  # tokens of sequence 0 whose keys and values are in the cache
+
+    def warm_up(self) -> None:
+        """Decode a few rows in each of the shapes to come, so that memory is touched and a crash happens now."""
+        model = self.model
+        for rows in (1, 4, 33):
+            tokens = [index % model.vocabulary_size for index in range(rows)]
+            model.decode(tokens, range(rows), [0] * rows, [True] * rows)
+            model.forget(0, 0)
+
+    def generate(
+        self,
+        request: dict[str, Any],
+        check: Callable[[], None],
+        progress: Callable[[int], None],
+    ) -> list[dict[str, Any]]:
+        """Completions as plain data. `check` raises Stopped between batches."""
+        began = time.perf_counter()
+        model = self.model
+        user = model.tokenize(request["user"], special=False)
+        prompt = [
+            *model.tokenize(request["prefix"], special=True),
+            *user,
+            *model.tokenize(request["suffix"], special=True),
+        ]
+        stops = self._stops(request["stop"])
+        limit = request["max_tokens"]
+        limit = answer_limit(len(user)) if limit is None else int(limit)
+        greedy = request["temperature"] <= 0
+        count = 1 if greedy else int(request["n"])
+        self._check_room(len(prompt), limit, count, stops)
+        cached = self._reuse(prompt)
+        candidates = [
+            Candidate(
+                sequence=index,
+                decoded=cached,
+                pending=[],
+                draft=CopyDraft(user, min(stops), model.starts_word) if request["draft"] else None,
+                generator=None if greedy else _generator(int(request["seed"]), index),
+            )
+            for index in range(count)
+        ]
+        try:
+            self._write(candidates, prompt, stops, limit, request, check, progress)
+        finally:
+            self._release(candidates, prompt)
+        seconds = time.perf_counter() - began
+        results = [
+            {
+                "text": model.text(candidate.tokens[:-1] if candidate.finished else candidate.tokens),
+                "tokens": len(candidate.tokens),
+                "finished": candidate.finished,
+                "prompt_tokens": len(prompt) - cached,
+                "cached_tokens": cached,
+                "rounds": candidate.rounds,
+                "drafted": candidate.drafted,
+                "accepted": candidate.accepted,
+                "seconds": seconds,
+            }
+            for candidate in candidates
+        ]
+        return results if not greedy else results * int(request["n"])
+
+    def _stops(self, texts: Sequence[str]) -> set[int]:
+        stops = set()
+        for text in texts:
+            tokens = self.model.tokenize(text, special=True)
+            if len(tokens) != 1:
+                raise RequestError(f"the stop text {text!r} is {len(tokens)} tokens for this model: one is needed")
+            stops.add(tokens[0])
+        if not stops:
+            raise RequestError("no stop text is given: nothing would end an answer")
+        return stops
+
+    def _check_room(self, prompt: int, limit: int, count: int, stops: set[int]) -> None:
+        if limit < 1 or not stops:
+            raise RequestError(f"max_tokens is {limit}: at least 1")
+        if count > self.sequences:
+            raise RequestError(f"n is {count}: at most {self.sequences} candidates at a time")
+        needed = prompt + count * (limit + 1)
+        if needed > self.context:
+            raise RequestError(
+                f"{prompt} tokens of prompt and {count} answers of up to {limit} do not fit the context of "
+                f"{self.context} tokens: split the prompt or ask for fewer candidates"
+            )
+
+    def _reuse(self, prompt: list[int]) -> int:
+        """Keep the cache of the tokens that this prompt has in common with the last one; returns their number."""
+        common = 0
+        for ours, theirs in zip(self._cached, prompt[:-1], strict=False):
+            if ours != theirs:
+                break
+            common += 1
+        self.model.forget(0, common)
+        self._cached = prompt[:common]
+        return common
+
+    def _write(
+        self,
+        candidates: list[Candidate],
+        prompt: list[int],
+        stops: set[int],
+        limit: int,
+        request: dict[str, Any],
+        check: Callable[[], None],
+        progress: Callable[[int], None],
+    ) -> None:
+        first = candidates[0]
+        tail = prompt[first.decoded :]
+        drafted = len(candidates) == 1 and first.draft is not None
+        if drafted and len(tail) < MAX_ROWS:
+            first.pending = tail
+        else:
+            check()
+            row = self._read(tail, first.decoded)
+            for candidate in candidates:
+                candidate.decoded = len(prompt)
+                if candidate is not first:
+                    self.model.share(0, candidate.sequence, len(prompt))
+                self._accept(candidate, row, stops, limit, request)
+        while live := [candidate for candidate in candidates if not candidate.ended]:
+            check()
+            self._round(live, stops, limit, request)
+            progress(sum(len(candidate.tokens) for candidate in candidates))
+
+    def _read(self, tail: list[int], start: int) -> NDArray[np.float32]:
+        """Decode a prompt alone; logits of its last token, [1, vocabulary]."""
+        logits = None
+        for offset in range(0, len(tail), BATCH):
+            part = tail[offset : offset + BATCH]
+            last = offset + len(part) == len(tail)
+            positions = range(start + offset, start + offset + len(part))
+            wanted = [False] * (len(part) - 1) + [last]
+            logits = self.model.decode(part, positions, [0] * len(part), wanted)
+        assert logits is not None
+        return logits
+
+    def _round(
+        self, live: list[Candidate], stops: set[int], limit: int, request: dict[str, Any]
+    ) -> None:
+        """Decode every candidate's pending tokens and draft in one batch, and take what is right."""
+        room = MAX_ROWS // len(live)
+        tokens: list[int] = []
+        positions: list[int] = []
+        sequences: list[int] = []
+        wanted: list[bool] = []
+        for candidate in live:
+            candidate.proposal = self._proposal(candidate, room, limit)
+            rows = candidate.pending + candidate.proposal
+            tokens += rows
+            positions += range(candidate.decoded, candidate.decoded + len(rows))
+            sequences += [candidate.sequence] * len(rows)
+            wanted += [False] * (len(candidate.pending) - 1) + [True] * (len(candidate.proposal) + 1)
+        logits = self.model.decode(tokens, positions, sequences, wanted)
+        start = 0
+        for candidate in live:
+            end = start + len(candidate.proposal) + 1
+            self._accept(candidate, logits[start:end], stops, limit, request)
+            start = end
+
+    def _proposal(self, candidate: Candidate, room: int, limit: int) -> list[int]:
+        if candidate.draft is None:
+            return []
+        pending = len(candidate.pending)
+        rows = min(room, pending + draft_length(candidate))
+        # The kernels take rows in fours, and a left-over row costs as much as two of four.
+        rows = max(rows - rows % 4, pending)
+        return candidate.draft.propose(min(rows - pending, limit - len(candidate.tokens) - 1))
+
+    def _accept(
+        self,
+        candidate: Candidate,
+        logits: NDArray[np.float32],
+        stops: set[int],
+        limit: int,
+        request: dict[str, Any],
+    ) -> None:
+        """Append the model's tokens as far as the proposal agrees, and one more; forget the rest.
+
+        `logits`: [proposal + 1, vocabulary].
+        """
+        proposal = candidate.proposal
+        chosen: list[int] = [] if candidate.generator else logits.argmax(axis=1).tolist()
+        kept = 0
+        while True:
+            if candidate.generator is not None:
+                chosen.append(_sampled(logits[kept], request, candidate.generator))
+            token = chosen[kept]
+            candidate.tokens.append(token)
+            kept += 1
+            candidate.finished = token in stops or self.model.is_end(token)
+            if candidate.finished or len(candidate.tokens) >= limit:
+                candidate.ended = True
+                break
+            if kept > len(proposal) or token != proposal[kept - 1]:
+                break
+        right = kept - 1
+        candidate.rounds += 1
+        candidate.drafted += len(proposal)
+        candidate.accepted += right + (right < len(proposal) and chosen[right] == proposal[right])
+        if candidate.draft is not None and not candidate.ended:
+            candidate.draft.observe(proposal, chosen, kept)
+        candidate.decoded += len(candidate.pending) + right
+        if right < len(proposal):
+            self.model.forget(candidate.sequence, candidate.decoded)
+        candidate.pending = [candidate.tokens[-1]]
+        candidate.proposal = []
+
+    def _release(self, candidates: list[Candidate], prompt: list[int]) -> None:
+        for candidate in candidates[1:]:
+            self.model.forget(candidate.sequence, 0)
+        # After a failure it is unknown how far the prompt got; what was cached before it is still there.
+        reached = min(candidates[0].decoded, len(prompt))
+        self.model.forget(0, reached)
+        self._cached = prompt[:reached]
+
+
+def draft_length(candidate: Candidate) -> int:
+    return 24
+
+
+def answer_limit(prompt_tokens: int) -> int:
+    """Most tokens an answer may have unless a request says otherwise: a rewrite is about as long as its prompt."""
+    return prompt_tokens * 3 // 2 + 32
+
+
+def _generator(seed: int, candidate: int) -> np.random.Generator:
+    import numpy as np
+
+    return np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, candidate])
+
+
+def _sampled(logits: NDArray[np.float32], request: dict[str, Any], generator: np.random.Generator) -> int:
+    return sample(logits, request["temperature"], request["top_k"], request["top_p"], generator)
