@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..base import use_threads
 from ..rewards.build import build_reward
+from .combine import combine_adapters
 from .config import PPOConfig
 from .loop import PPORun
 from .setup import load_parts, read_prompts
@@ -17,7 +18,8 @@ def run_ppo(
     """Train in `folder`, going on from its newest checkpoint when it has one; returns the last validation's means.
 
     The adapter of the last step is in `folder`/adapter, that of the best validation score in `folder`/best; both lie
-    over the base with the SFT adapter merged. Raises UsageError for a wrong recipe before anything is loaded.
+    over the base with the SFT adapter merged. `folder`/combined is the best one and SFT's as a single adapter over the
+    base, for `posi export`. Raises UsageError for a wrong recipe before anything is loaded.
     """
     prompts = read_prompts(Path(config.prompts))
     validation = read_prompts(Path(config.validation)) if config.validation else []
@@ -36,4 +38,8 @@ def run_ppo(
     parts.rollouts.to(accelerator.device)
     run = PPORun(config, folder, parts, reward, prompts, validation, accelerator)
     run.policy.to(accelerator.device)
-    return run.train()
+    means = run.train()
+    if accelerator.is_main_process and config.adapter:
+        best = folder / ("best" if (folder / "best").is_dir() else "adapter")
+        combine_adapters(Path(config.adapter), best, folder / "combined")
+    return means

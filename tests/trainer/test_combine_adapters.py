@@ -1,0 +1,59 @@
+"""SFT's and PPO's adapters as one: the combined model answers as the stacked one does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+peft = pytest.importorskip("peft")
+
+from posi.posi_core.errors import UsageError  # noqa: E402
+from posi.trainer.ppo.combine import combine_adapters  # noqa: E402
+from tiny_lm import tiny_llama  # noqa: E402
+
+
+def adapted(model: Any, seed: int, rank: int, targets: list[str]) -> Any:
+    made = peft.get_peft_model(
+        model, peft.LoraConfig(r=rank, lora_alpha=3 * rank, target_modules=targets, task_type="CAUSAL_LM")
+    )
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, value in made.named_parameters():
+            if "lora_" in name:
+                value.copy_(torch.randn_like(value).mul(0.05).to(torch.bfloat16).float())
+    return made
+
+
+def test_the_sum_of_both_updates(tmp_path: Path) -> None:
+    first = adapted(tiny_llama(), 1, 4, ["q_proj", "v_proj"])
+    first.save_pretrained(str(tmp_path / "sft"))
+    second = adapted(first.merge_and_unload(), 2, 2, ["v_proj", "down_proj"])
+    second.save_pretrained(str(tmp_path / "ppo"))
+    ids = torch.arange(5, 25)[None]
+    with torch.no_grad():
+        wanted = second(ids).logits
+        combined = combine_adapters(tmp_path / "sft", tmp_path / "ppo", tmp_path / "both")
+        got = peft.PeftModel.from_pretrained(tiny_llama(), str(combined))(ids).logits
+        plain = tiny_llama()(ids).logits
+    assert torch.allclose(got, wanted, atol=0.02)
+    assert not torch.allclose(got, plain, atol=0.2)
+    assert json.loads((combined / "adapter_config.json").read_text())["r"] == 6
+
+
+def test_what_does_not_add_up_is_refused(tmp_path: Path) -> None:
+    made = adapted(tiny_llama(), 1, 4, ["q_proj"])
+    made.save_pretrained(str(tmp_path / "plain"))
+    config = tmp_path / "plain" / "adapter_config.json"
+    dora = tmp_path / "dora"
+    dora.mkdir()
+    (dora / "adapter_config.json").write_text(
+        json.dumps({**json.loads(config.read_text()), "use_dora": True})
+    )
+    with pytest.raises(UsageError, match="not a plain LoRA"):
+        combine_adapters(tmp_path / "plain", dora, tmp_path / "out")
+    with pytest.raises(UsageError, match="no adapter in"):
+        combine_adapters(tmp_path / "plain", tmp_path / "absent", tmp_path / "out")
