@@ -13,6 +13,7 @@ WHEELS = "https://abetlen.github.io/llama-cpp-python/whl/cpu"
 
 _PACKAGES = {
     "llama_cpp": f"llama-cpp-python --prefer-binary --extra-index-url {WHEELS}",
+    "confusable_homoglyphs": "confusable-homoglyphs",
     "onnxruntime": "onnxruntime",
     "tokenizers": "tokenizers",
 }
@@ -31,11 +32,8 @@ def command(*packages: str) -> str | None:
 
 
 def hint(verdict: Verdict) -> Verdict:
-    """Adds the command to the reason of a verdict that was blocked by a fault, while a package is missing.
-
-    A prompt that was blocked for what it says carries its risk; one that could not be handled carries none.
-    """
-    if not verdict.blocked or verdict.risk_before is not None:
+    """Adds the command to the reason of a verdict that a fault blocked, while a package is missing."""
+    if not verdict.failed:
         return verdict
     line = command()
     if line is None or line in verdict.reason:

@@ -50,6 +50,8 @@ def safe(
         raise
     host.raise_if_interrupted()
     verdict = hint(verdict)
+    if verdict.failed:
+        _count_fault()
     service().record(verdict, source="comfyui")
     return verdict
 
@@ -60,7 +62,7 @@ def identity(strictness: str) -> str:
     Reads small files only and loads no model, since ComfyUI asks before every run. Raises as `settings.current`.
     """
     floor = settings.current().floor()
-    parts = [load_policy(strictness).identity, floor.identity if floor else "no floor"]
+    parts = [load_policy(strictness).identity, floor.identity if floor else "no floor", f"{_faults} faults"]
     for role in ("rewriter", "risk", "encoder"):
         try:
             stat = find(role).stat()
@@ -68,6 +70,15 @@ def identity(strictness: str) -> str:
         except ModelFileError:
             parts.append(f"{role}:missing")
     return "|".join(parts)
+
+
+_faults = 0
+
+
+def _count_fault() -> None:
+    """A prompt that could not be handled is tried again at the next run: ComfyUI must not keep that answer."""
+    global _faults
+    _faults += 1
 
 
 def texts_of(value: object) -> tuple[list[str], bool]:

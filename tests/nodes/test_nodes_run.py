@@ -247,6 +247,15 @@ def test_the_fingerprint_changes_with_policy_files_and_floor(
     assert SafePromptNode.fingerprint_inputs(strictness="standard") != floored
 
 
+def test_a_fault_is_tried_again_at_the_next_run(service: Service, engine: FakeEngine) -> None:
+    before = SafePromptNode.fingerprint_inputs(strictness="standard")
+    safe(BLOODY)
+    assert SafePromptNode.fingerprint_inputs(strictness="standard") == before
+    engine.error = EngineError("The worker died.")
+    safe("a bloody knight on another hill")
+    assert SafePromptNode.fingerprint_inputs(strictness="standard") != before
+
+
 def test_a_missing_package_names_the_exact_command(
     service: Service, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
