@@ -9,7 +9,6 @@ from statistics import mean
 from ...posi_core.similarity import Encoder
 from .export import Exporter, ExportRequest, Progress
 from .greedy import greedy_llama_cpp
-from .quantize import TYPES
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def compare(
     with Exporter(request, progress) as exporter:
         progress("rewriting with the unquantised model")
         reference = greedy_llama_cpp(exporter.unquantised, prompts, threads=request.threads).texts
-        for name in sorted(names, key=lambda name: TYPES[name].calibrated):  # calibration changes the model
+        for name in names:
             path = exporter.unquantised.with_name(f"{name}.gguf")
             exporter.write(name, path)
             made = greedy_llama_cpp(path, prompts, threads=request.threads)

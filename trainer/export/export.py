@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...posi_core.errors import UsageError
+from ..adapter_note import read_note
 from ..template import Template
 from .adapter import export_adapter
 from .atomic import replacing, scratch_folder
@@ -16,7 +18,7 @@ from .converter import convert
 from .gguf_file import open_gguf, posi_metadata, text_value, write_gguf
 from .greedy import greedy_llama_cpp
 from .layout import Layout
-from .merge import Merged, load_merged, read_note
+from .merge import Merged, load_merged
 from .quantize import quant_type, quantize
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class Exporter:
             self._skeleton = self.merged.gguf or convert(self.merged, self._folder, request.converter)
             self._architecture = text_value(open_gguf(self._skeleton), "general.architecture") or ""
             self.unquantised = self._folder / "unquantised.gguf"
-            self._write_tensors(self.unquantised)
+            self._write_tensors(self.merged.model, self.unquantised)
         except BaseException:
             self._scratch.__exit__(None, None, None)
             raise
@@ -84,7 +86,7 @@ class Exporter:
         self._scratch.__exit__(None, None, None)
 
     def write(self, name: str, out: Path) -> None:
-        """Write one type (a key of `quantize.TYPES`) to `out`. A calibrated one rounds `merged` itself: do it last."""
+        """Write one type (a key of `quantize.TYPES`) to `out`."""
         kind = quant_type(name)
         source = self._round() if kind.calibrated else self.unquantised
         self._say(f"writing {out.name} ({name})")
@@ -117,17 +119,18 @@ class Exporter:
                 [*self.template.prompt_ids(tokenizer, prompt), *self.template.answer_ids(tokenizer, answer)]
                 for prompt, answer in zip(prompts, answers, strict=True)
             ]
+            rounded = copy.deepcopy(self.merged.model)
             calibrate(
-                self.merged.model,
+                rounded,
                 sequences,
                 on_layer=lambda done, all_: self._say(f"rounding layer {done} of {all_}"),
             )
             self._rounded = self._folder / "rounded.gguf"
-            self._write_tensors(self._rounded)
+            self._write_tensors(rounded, self._rounded)
         return self._rounded
 
-    def _write_tensors(self, out: Path) -> None:
-        write_gguf(self._skeleton, gguf_tensors(self.merged.model, self._architecture), self._metadata, out)
+    def _write_tensors(self, model: Any, out: Path) -> None:
+        write_gguf(self._skeleton, gguf_tensors(model, self._architecture), self._metadata, out)
 
 
 def gguf_tensors(model: Any, architecture: str) -> dict[str, NDArray[np.float32]]:

@@ -26,6 +26,7 @@ class SFTConfig:
         rank, alpha, dropout: LoRA; the update is scaled by alpha / rank.
         targets: Names of the linear layers that get an adapter.
         epochs, batch_size, learning_rate, warmup_share, weight_decay: The schedule is cosine to zero.
+        edit_weight: How much more a token counts where the answer departs from copying, see `dataset.encode`.
         max_tokens: Longer examples (prompt and answer together) are left out, and counted.
         save_every, evaluate_every: In steps.
         threads: CPU threads of PyTorch, null for every core of the process.
@@ -43,6 +44,7 @@ class SFTConfig:
     learning_rate: float = 5e-4
     warmup_share: float = 0.05
     weight_decay: float = 0.0
+    edit_weight: float = 4.0
     max_tokens: int = 512
     save_every: int = 50
     evaluate_every: int = 100
@@ -63,7 +65,7 @@ class SFTConfig:
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        for name in ("epochs", "learning_rate"):
+        for name in ("epochs", "learning_rate", "edit_weight"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be above 0")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...posi_core.errors import UsageError
+from ..adapter_note import AdapterNote
 from ..base import load_base, use_threads
 from .config import SFTConfig
 from .dataset import collate, encode, read_pairs
@@ -56,10 +57,18 @@ def train(config: SFTConfig, folder: Path, *, resume: bool = False) -> dict[str,
         task_type="CAUSAL_LM",
     )
     if not on_gpu:
-        base.model.set_attn_implementation("eager")  # an eighth faster than PyTorch's CPU kernel on short texts
+        base.model.set_attn_implementation(
+            "eager"
+        )  # an eighth faster than PyTorch's CPU kernel on short texts
     model = get_peft_model(base.model, lora)  # adapter weights in float32 over the bf16 base
     sets = {
-        name: encode(read_pairs(Path(path)), base.tokenizer, config.template, config.max_tokens)
+        name: encode(
+            read_pairs(Path(path)),
+            base.tokenizer,
+            config.template,
+            max_tokens=config.max_tokens,
+            edit_weight=config.edit_weight,
+        )
         for name, path in (("train", config.train), ("validation", config.validation))
     }
     _write_run(folder, config, threads=threads, sets=sets)
@@ -105,12 +114,13 @@ def train(config: SFTConfig, folder: Path, *, resume: bool = False) -> dict[str,
     metrics = _last_metrics(history)
     (folder / METRICS_FILE).write_text(json.dumps({"final": metrics, "history": history}, indent=1) + "\n")
     plot_loss(history, folder / "loss.png")
-    save_adapter(trainer.model, folder / ADAPTER_FOLDER)
+    note = AdapterNote(config.base, config.template, git_commit())
+    save_adapter(trainer.model, folder / ADAPTER_FOLDER, note)
     return metrics
 
 
-def save_adapter(model: Any, folder: Path) -> None:
-    """Write the adapter in bfloat16: half the size, and the precision it is merged in for training anyway."""
+def save_adapter(model: Any, folder: Path, note: AdapterNote) -> None:
+    """Write the adapter in bfloat16, half the size of float32, with the note that `posi export` reads."""
     import torch
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
@@ -121,6 +131,7 @@ def save_adapter(model: Any, folder: Path) -> None:
     }
     save_file(state, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     model.peft_config["default"].save_pretrained(str(folder))
+    note.write(folder)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset, Sampler
-from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTTrainer
 
 from .dataset import IGNORED
@@ -26,16 +27,20 @@ class RewriterTrainer(SFTTrainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Mean cross-entropy of the answer tokens, over `num_items_in_batch` where gradients accumulate."""
-        hidden = self._backbone()(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
-        ).last_hidden_state
+        """Weighted mean cross-entropy of the answer tokens, over `num_items_in_batch` where gradients accumulate."""
         labels = inputs["labels"][:, 1:]
         answered = labels != IGNORED
-        logits = self._head()(hidden[:, :-1][answered]).float()  # [answer tokens, vocabulary]
+        with (
+            self.accelerator.autocast()
+        ):  # accelerate puts it around the whole model only, which is not called
+            hidden = self._backbone()(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
+            ).last_hidden_state
+            logits = self._head()(hidden[:, :-1][answered]).float()  # [answer tokens, vocabulary]
         targets = labels[answered]
-        total = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
-        loss = total / (num_items_in_batch if num_items_in_batch is not None else targets.numel())
+        weights = inputs["weights"][:, 1:][answered]
+        losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none") * weights
+        loss = losses.sum() / (num_items_in_batch if num_items_in_batch is not None else targets.numel())
         with torch.no_grad():
             accuracy = (logits.argmax(-1) == targets).float().mean().item()
         self._metrics["train" if self.model.training else "eval"]["mean_token_accuracy"].append(accuracy)
@@ -61,9 +66,38 @@ class RewriterTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
         dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
-        generator = torch.Generator().manual_seed(self.args.seed)
-        return LengthGroupedSampler(
-            self.args.train_batch_size * self.args.gradient_accumulation_steps,
-            lengths=list(dataset["length"]),
-            generator=generator,
-        )
+        return SimilarLengths(list(dataset["length"]), self.args.train_batch_size, self.args.seed)
+
+
+class SimilarLengths(Sampler[int]):
+    """Indices in an order whose batches hold examples of similar length, the batches themselves in random order.
+
+    Unlike transformers' LengthGroupedSampler, long batches do not come in a row: the lengths of consecutive
+    batches are independent. Every epoch (`set_epoch`) draws anew; the same seed and epoch give the same order.
+    """
+
+    _POOL = 25  # batches that are drawn together and sorted: fewer mix lengths, more make batches predictable
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+        self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = random.Random(f"{self._seed}/{self._epoch}")
+        order = rng.sample(range(len(self._lengths)), len(self._lengths))
+        size = self._batch_size
+        batches: list[list[int]] = []
+        for start in range(0, len(order), size * self._POOL):
+            pool = sorted(
+                order[start : start + size * self._POOL], key=self._lengths.__getitem__, reverse=True
+            )
+            batches += [pool[begin : begin + size] for begin in range(0, len(pool), size)]
+        full = [batch for batch in batches if len(batch) == size]
+        rng.shuffle(full)  # a short last batch stays last, where the loader expects it
+        for batch in [*full, *(batch for batch in batches if len(batch) < size)]:
+            yield from batch
