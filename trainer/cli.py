@@ -298,3 +298,20 @@ def eval_images(
         q16_pretrained=q16_pretrained,
     )
     run_images(prompts, out, spec, rewriter.split(","), model=model, policy=policy, blur=not show)
+
+
+@eval_app.command("names")
+def eval_names(
+    run: Annotated[
+        Path, typer.Argument(help="Folder of a `posi eval prompts` run.", exists=True, file_okay=False)
+    ],
+    source: Annotated[Path, typer.Option(help="Folder of the data sources.")],
+) -> None:
+    """Which share of the test prompts' names (artists, characters) is still in the rewrites?"""
+    from .evaluation.names import names_of_run
+
+    for system, found in names_of_run(run, source).items():
+        typer.echo(
+            f"{system}: {found.kept} of {found.names} names kept; "
+            f"{found.harmless_kept} of the {found.harmless_names} without risk"
+        )

@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...posi_core.errors import UsageError
 from .prompts.bootstrap import Estimate, mean
 
 if TYPE_CHECKING:
@@ -92,3 +94,32 @@ def _words(text: str) -> list[str]:
 def _without(text: str, name: str) -> str:
     pattern = r"[\W_]+".join(map(re.escape, name.split()))
     return " ".join(re.sub(rf"(?i)\b(?:by\s+)?{pattern}\b", " ", text).split()) or "."
+
+
+def names_of_run(folder: Path, source: Path) -> dict[str, Survival]:
+    """By system: survival over the paper's test prompts in a finished `posi eval prompts` run at `folder`.
+
+    Blocked prompts are left out: nothing of them survives, by intent. Raises UsageError without such rows.
+    """
+    from ...posi_core.risk import load_scorer
+    from ..data.sources import load_source
+    from .prompts.rows import RowFile
+    from .prompts.sets import load_sets
+
+    (tests,) = load_sets(("test",), source)
+    finder = NameFinder(common_words(row["prompt"] for row in load_source(source, "coco_captions")))
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for row in RowFile(folder).rows.values():
+        if row.set == tests.name and row.action != "block":
+            pairs.setdefault(row.system, []).append((tests.prompts[row.index], row.text))
+    if not pairs:
+        raise UsageError(
+            f"{folder} holds no rows of the test prompts: run `posi eval prompts --out {folder}` first"
+        )
+    scorer = load_scorer()
+    found = {}
+    for system, both in pairs.items():
+        made = survival([a for a, _ in both], [b for _, b in both], finder, scorer)
+        if made is not None:
+            found[system] = made
+    return found
