@@ -51,7 +51,7 @@ def decide(settings: Settings, args: Sequence[Any], *, api: bool, axis_policy: s
     `axis_policy` is the value of an X/Y/Z plot; it is bound by the same switches.
     """
     enforced = settings.enforce or (api and settings.enforce_api)
-    enabled, policy, on_block = (*args[:3], *(None,) * (3 - len(args[:3])))
+    enabled, policy, on_block = (*args, None, None, None)[:3]
     wanted = axis_policy or policy or settings.policy
     if not isinstance(wanted, str):
         wanted = settings.policy

@@ -52,9 +52,8 @@ class Guard:
             return text
         if text not in self._verdicts:
             verdict = self._rewrite(text)
-            # Without a risk nothing was judged (no model, a dead worker, no time left): a failure, not a policy's
-            # block, and a failure generates nothing whatever the policy says.
-            if verdict.blocked and (self._stop or verdict.risk_before is None):
+            # A failure generates nothing, whatever the policy says of blocks.
+            if verdict.blocked and (self._stop or verdict.failed):
                 raise BlockedError(verdict.reason or "The prompt was blocked.")
             self._verdicts[text] = verdict
             for form in (verdict.text, without_networks(verdict.text)):
