@@ -83,7 +83,7 @@ def run_obfuscation(
     source: Path, policy: str, *, limit: int, piped: int, out: Path | None, as_json: bool
 ) -> None:
     """`posi eval obfuscation`."""
-    from .obfuscate import OBFUSCATORS
+    from .obfuscate import OBFUSCATORS, SYNTAX_OF
     from .obfuscation import evaluate_obfuscation
     from .obfuscation.plain import PlainScorer
 
@@ -105,6 +105,7 @@ def run_obfuscation(
             prompter,
             lambda text: raw.judge(text).flagged,
             piped=piped,
+            syntax_of=SYNTAX_OF,
             progress=show,
         )
     data = json.dumps(asdict(report), indent=1)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ....posi_core.safe_prompt import SafePrompter
 from ....posi_core.syntax import SyntaxName
+from ..obfuscate import Obfuscator
 
-Obfuscator = Callable[[str, random.Random], str]
 Progress = Callable[[str, int, int], None]
 
 
