@@ -16,6 +16,7 @@ from ..verdict import CATEGORIES, Risk
 OnBlock = Literal["raise", "replace", "empty"]
 OVERALL = "overall"
 LIMIT_KEYS: tuple[str, ...] = (OVERALL, *CATEGORIES)
+MAX_CANDIDATES = 8  # what the engine decodes side by side
 MAX_TERMS = 1000
 MAX_TEXT = 2000
 
@@ -62,7 +63,7 @@ class Policy:
         _text("negative.additions", self.negative_additions, 0, MAX_TEXT)
         for key in ("blocked_terms", "allowed_terms", "allowed_networks", "blocked_networks"):
             object.__setattr__(self, key, _terms(key, getattr(self, key)))
-        _number("rewriting.candidates", self.candidates, 1, 32, whole=True)
+        _number("rewriting.candidates", self.candidates, 1, MAX_CANDIDATES, whole=True)
         _number("rewriting.rounds", self.rounds, 0, 8, whole=True)
         _number("rewriting.temperature", self.temperature, 0.1, 2.0)
         _number("rewriting.similarity_floor", self.similarity_floor, 0.0, 1.0)

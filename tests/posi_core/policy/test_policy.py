@@ -53,7 +53,7 @@ def test_file_of_two_lines(tmp_path):
         ("[thresholds]\nviolence = true", ["thresholds.violence", "0 to 1"]),
         ("[thresholds]\nviolense = 0.5", ["thresholds.violense", "violence"]),
         ("thresholds = 3", ["thresholds", "table"]),
-        ("[rewriting]\ncandidates = 0", ["rewriting.candidates", "1 to 32"]),
+        ("[rewriting]\ncandidates = 0", ["rewriting.candidates", "1 to 8"]),
         ("[rewriting]\ncandidates = 2.5", ["rewriting.candidates", "whole"]),
         ("[rewriting]\ncolour = 1", ["rewriting.colour", "rounds"]),
         ('[block]\non_block = "ignore"', ["on_block", "raise, replace, empty"]),
