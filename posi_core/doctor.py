@@ -205,6 +205,11 @@ def _models() -> Iterator[Finding]:
     except PosiError as error:
         yield Finding("files", "manifest", "problem", str(error))
         return
+    for role in sorted({"rewriter", "risk", "encoder"} - {item.entry.role for item in found}):
+        detail = "the manifest names none"
+        yield Finding(
+            "files", f"{role} model", "problem", detail, "reinstall POSI, or `git checkout -- models`"
+        )
     for item in found:
         name = f"{item.entry.role} model" if item.entry.file.endswith((".gguf", ".onnx")) else item.entry.name
         try:
@@ -224,6 +229,8 @@ def _rewrite() -> Iterator[Finding]:
         first = prompter.rewrite(SAMPLE)
         loading = time.perf_counter() - start
         verdict = prompter.rewrite(SAMPLE)
+        engine = prompter.parts.started()
+        worker = engine.health() if engine is not None else None
     if verdict.action != "rewrite":
         detail = f"{first.action} instead of a rewrite: {verdict.reason}"
         advice = "see the problems above; if there are none, please report this"
@@ -231,3 +238,10 @@ def _rewrite() -> Iterator[Finding]:
         return
     detail = f"first in {loading:.1f} s with loading, then {verdict.seconds:.2f} s"
     yield Finding("engine", "rewrites a prompt", "ok", detail)
+    if worker is not None:
+        facts = [f"{worker.threads} threads", f"{worker.gpu_layers or 0} layers on the GPU"]
+        if worker.peak_memory:
+            facts.append(f"{worker.peak_memory / 1e6:.0f} MB at most")
+        if worker.safe_setting:
+            facts.append("without repacked weights, which crashed on this CPU")
+        yield Finding("engine", "worker", "ok", f"{worker.identity}: {', '.join(facts)}")

@@ -103,6 +103,8 @@ def test_keys_in_the_environment_stay_secret(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_rewrite_that_blocks_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
+        parts = SimpleNamespace(started=lambda: None)
+
         def __init__(self, **options: Any) -> None: ...
 
         def __enter__(self) -> Broken:
