@@ -108,8 +108,16 @@ class Search:
             start = self._start() if number > 1 else None
             texts = segments if start is None else _filled(segments, start.rewrites)
             judgement = self.judgement if start is None else start.judgement
-            targets = self._targets(judgement)
-            yield self._proposals(texts, targets, n=self.policy.candidates, number=number), f"round {number}"
+            try:
+                sets = self._proposals(
+                    texts, self._targets(judgement), n=self.policy.candidates, number=number
+                )
+            except (CancelledError, DeadlineError):
+                raise
+            except EngineError as error:  # words can still be taken out without the engine
+                self.complete, self.trouble = False, str(error)
+                break
+            yield sets, f"round {number}"
         if self.policy.drop_words:
             yield self._dropped(), "words taken out"
 
@@ -121,6 +129,8 @@ class Search:
         """Indices of the segments to rewrite: those over a limit alone, or all when only the whole is."""
         pattern = term_pattern(self.policy.blocked_terms)
         segments = judgement.segments
+        if len(segments) != len(self.original.segments):  # the rewrite reads as other parts than the original
+            return list(range(len(self.original.segments)))
         over = [index for index, risk in enumerate(segments) if self.policy.exceeded(risk)]
         over = over or [
             index for index, risk in enumerate(segments) if self.policy.exceeded(risk, accept=True)

@@ -7,7 +7,12 @@ from fakes import FakeEncoder, FakeEngine, FakeScorer
 from posi.posi_core.safe_prompt import SafePrompter
 from posi.trainer.evaluation.obfuscation import evaluate_obfuscation
 
-RISKY = ["a bloody knight on a hill", "a gun on a table by a lake", "a calm but measured risk", "a noose in a barn, oil"]
+RISKY = [
+    "a bloody knight on a hill",
+    "a gun on a table by a lake",
+    "a calm but measured risk",
+    "a noose in a barn, oil",
+]
 
 
 def test_figures_by_hand():
