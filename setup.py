@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 INSIDE = ["posi_core*", "posi_webui*", "nodes*", "trainer*"]
-DATA = [f"**/*.{ending}" for ending in ("toml", "json", "txt", "css", "js", "html", "svg", "md")]
+DATA = [f"**/*.{ending}" for ending in ("toml", "json", "txt", "css", "js", "html", "svg", "md", "gz")]
 
 packages = [f"posi.{name}" for name in find_packages(".", include=INSIDE)]
 package_data = dict.fromkeys(packages, DATA)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .lexicon import known, split_words
 from .mapped import Edit, Mapped
 from .plausible import plausibility
-from .words import decode
+from .words import unleet
 
 _LETTER = r"[A-Za-z0-9@$!€]"
 # One and the same separator throughout: a character, the same one up to three times, or one between spaces.
@@ -56,20 +57,20 @@ def _unbracket(text: str, alternative: bool) -> Iterator[Edit]:
 
 
 def _spelled(text: str, alternative: bool) -> Iterator[Edit]:
+    """Letters spelled out: as the likeliest words in a row, or all in one as the alternative."""
     for match in _SPELLED.finditer(text):
-        step = 1 + len(match["sep"])
-        letters = match[0][::step]
+        letters = match[0][:: 1 + len(match["sep"])]
         alphabetic = sum(char.isalpha() for char in letters)
         if alphabetic * 2 <= len(letters) or len(set(letters)) == 1:
             continue
-        word = letters.lower() if letters.isalpha() else (decode(letters) or [letters.lower()])[0]
-        if len(letters) < 5 and plausibility(word) < 0:
+        word = unleet(letters)
+        if len(letters) < 5 and not (known(word) or plausibility(word) >= 0):
             continue
-        rest = letters[1:]
-        article = match["sep"].isspace() and letters[0] in "aA" and len(letters) >= 5
-        if article and alternative != (plausibility(rest.lower()) >= plausibility(word)):
-            letters = letters[0] + " " + rest
-        yield Edit(*match.span(), letters)
+        words = split_words(word) if word.isalpha() and len(word) >= 6 else [word]
+        if len(words) == 1 or alternative:
+            yield Edit(*match.span(), letters)
+        else:
+            yield Edit(*match.span(), " ".join(words))
 
 
 def _undot(text: str) -> Iterator[Edit]:

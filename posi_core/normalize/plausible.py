@@ -1,28 +1,28 @@
 """How much a string of letters looks like an English word: counts of its letter triples, in a 4 KB table.
 
 Undoing leet or stretched letters leaves choices ("b100d": blood or biood, "nuude": nude or nuude). The triples
-tell them apart without a list of words, so that nothing has to be listed and no word is missing.
+tell them apart also for words that no list has.
 """
 
 from __future__ import annotations
 
-import base64
+import gzip
 import math
-import zlib
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
-from ._triples import TABLE
+TABLE = Path(__file__).with_name("triples.gz")
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _INDEX = {letter: i + 1 for i, letter in enumerate(_LETTERS)}  # 0 is the edge of a word
 _SIDE = 27
 
 
-def pack(words: Mapping[str, int]) -> str:
+def pack(words: Mapping[str, int]) -> bytes:
     """The table for words with their counts: for each triple round(log2(1 + sum of log2(1 + count))), 0 to 15.
 
-    `_triples.TABLE` was made by this function from the lower-case words of COCO captions, users' prompts, I2P
+    triples.gz was made by this function from the lower-case words of COCO captions, users' prompts, I2P
     and CoProV2 that occur at least five times.
     """
     weights = [0.0] * _SIDE**3
@@ -30,12 +30,12 @@ def pack(words: Mapping[str, int]) -> str:
         for triple in _triples(word):
             weights[triple] += math.log2(1 + count)
     levels = bytes(min(15, round(math.log2(1 + weight))) for weight in weights)
-    return base64.b85encode(zlib.compress(levels, 9)).decode("ascii")
+    return gzip.compress(levels, 9, mtime=0)
 
 
 @lru_cache(maxsize=1)
 def _table() -> bytes:
-    return zlib.decompress(base64.b85decode(TABLE))
+    return gzip.decompress(TABLE.read_bytes())
 
 
 def _triples(word: str) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
 
+from .lexicon import frequency, known
 from .mapped import Edit, Mapped
 from .plausible import plausibility
 
@@ -41,6 +42,7 @@ _NATURAL = re.compile(
     r"|([a-z])\1*",  # xxx, aaa, www
     re.IGNORECASE,
 )
+_WITHIN = re.compile(r"[A-Za-z][^A-Za-z]+[A-Za-z]")
 _LIST = re.compile(r"[A-Za-z]{3,}[|*][A-Za-z]{3,}")  # red|blue: no letter, but two words
 _LEET_SHORT = re.compile(r"[b-df-hj-np-tv-xz][0134@!$|*]{1,2}[b-df-hj-np-tv-xz]{1,2}", re.IGNORECASE)
 
@@ -65,8 +67,8 @@ def _edits(text: str, alternative: bool) -> Iterator[Edit]:
 def decode(word: str) -> tuple[str, ...]:
     """What `word` may stand for, likeliest first and at most two; () if it is no disguise.
 
-    A reading counts only if all of its letter triples are English, so that product names, sizes and
-    numbers stay as they are.
+    A reading counts if it is a word, or if all of its letter triples are English and the signs stand between
+    letters; so product names, sizes and numbers stay as they are.
     """
     letters = sum(char.isalpha() for char in word)
     if len(word) < 3 or not letters:
@@ -90,17 +92,30 @@ def decode(word: str) -> tuple[str, ...]:
     if not 0 < size <= _MAX_READINGS:
         return ()
     candidates: dict[str, float] = {}
+    bare_ends = letters < len(word) and not _WITHIN.search(word)  # level3, 5star: only a real word will do
     for chars in product(*options):
         for read in _unstretch("".join(chars)):
-            candidates[read] = plausibility(read)
-    best = sorted((c for c in candidates if candidates[c] >= 0), key=lambda c: -candidates[c])[:2]
+            level = plausibility(read)
+            if known(read):
+                candidates[read] = 100.0 + frequency(read)
+            elif level >= 0 and not bare_ends:
+                candidates[read] = level
+    best = sorted(candidates, key=lambda c: -candidates[c])[:2]
+    if best and known(best[0]):
+        best = [c for c in best if known(c)]
     return tuple(c for c in best if c != word.lower())
+
+
+def unleet(letters: str) -> str:
+    """`letters` in lower case with the likeliest letter for each digit and sign, however many there are."""
+    guesses = decode(letters)
+    return guesses[0] if guesses else "".join(_READS.get(char, char.lower())[0] for char in letters)
 
 
 def _counted(word: str) -> bool:
     """A number before a word, as in "4ever" or "3people"."""
     match = re.fullmatch(r"\d+([a-z]+)", word, re.IGNORECASE)
-    return match is not None and plausibility(match[1].lower()) >= 0
+    return match is not None and known(match[1].lower())
 
 
 def _unstretch(word: str) -> list[str]:
