@@ -5,7 +5,8 @@ What is undone: invisible characters; stacked and overlaid combining marks; full
 small-capital letters; lookalikes of other alphabets beside Latin ones; words split by brackets, weights and
 `[a|b]`; letters spelled out with one separator; stretched letters; leet and starred letters. Everything that
 has to guess asks `plausible` whether the result looks like English and `lexicon` how common it is. Left
-alone: case, accents that a language has, words wholly in another script, numbers with units, product names, danbooru counts ("1girl").
+alone: case, accents that a language has, words wholly in another script, numbers with units, product names,
+danbooru counts ("1girl").
 """
 
 from __future__ import annotations
