@@ -16,6 +16,130 @@ Config = Annotated[Path, typer.Option("--config", help="Recipe (TOML).", exists=
 Run = Annotated[Path, typer.Option("--run", help="Run folder; one that holds this run already is resumed.")]
 
 
+@data_app.command("build")
+def data_build(
+    out: Annotated[Path, typer.Option(help="Folder for the sets and the report.")] = Path("data/sft"),
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder with the source files; without it they are downloaded."
+        ),
+    ] = None,
+    download_to: Annotated[Path, typer.Option(help="Where downloads go, and stay.")] = Path("data/source"),
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+) -> None:
+    """Build the SFT sets from the public sources, and say what was dropped and why."""
+    from .data.build import REPORT_FILE, BuildConfig, build
+    from .data.download import fetch_sources
+
+    if source is None:
+        fetch_sources(download_to, typer.echo)
+    report = build(source or download_to, out, BuildConfig(seed=seed))
+    for part in ("train_rows", "validation_rows"):
+        typer.echo(f"{part}: {report[part]}")
+    for name, reasons in report["dropped"].items():
+        typer.echo(f"dropped from {name}: {reasons}")
+    typer.echo(f"examples of what was dropped: {out / REPORT_FILE}")
+
+
+@train_app.command("sft")
+def train_sft(
+    config: Config,
+    run: Run,
+    base: Annotated[
+        str | None, typer.Option(help="Hub id, folder, GGUF file or package:NAME, instead of the recipe's.")
+    ] = None,
+    train: Annotated[str | None, typer.Option(help="Training set, instead of the recipe's.")] = None,
+    validation: Annotated[str | None, typer.Option(help="Validation set, instead of the recipe's.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all by default.")] = None,
+) -> None:
+    """Fine-tune the rewriter on pairs: LoRA, loss on the answers alone."""
+    from .sft.config import load_config
+    from .sft.run import train as run_sft
+
+    made = load_config(config, base=base, train=train, validation=validation, epochs=epochs, threads=threads)
+    for name, value in run_sft(made, run).items():
+        typer.echo(f"{name:24} {value:.4f}")
+
+
+@export_app.callback(invoke_without_command=True)
+def export_rewriter(
+    context: typer.Context,
+    adapter: Annotated[
+        Path | None, typer.Option(help="Folder of a trained adapter; the shipped one by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="GGUF file to write.")] = Path("posi-rewriter.gguf"),
+    kind: Annotated[str, typer.Option("--type", help="File type, such as q4_0, q8_0 or f16.")] = "q4_0",
+    base: Annotated[
+        str | None, typer.Option(help="Base model, instead of the one the adapter names.")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Prompts (text or JSON lines) that calibrated types are rounded for.")
+    ] = None,
+    calibration_prompts: Annotated[int, typer.Option(min=1, help="How many of them.")] = 192,
+    lora: Annotated[Path | None, typer.Option(help="Also write the adapter alone as a GGUF LoRA.")] = None,
+    converter: Annotated[
+        Path | None, typer.Option(help="llama.cpp's convert_hf_to_gguf.py, for a base that is no GGUF.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(help="Compare llama.cpp with transformers on prompts of this file; write nothing."),
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="Compare file types on prompts of this file; write nothing.")
+    ] = None,
+    types: Annotated[
+        str, typer.Option(help="Types to compare.")
+    ] = "f16,q8_0,q5_1,q5_0,q4_1,iq4_nl,q4_0-plain,q4_0",
+    prompts: Annotated[int, typer.Option(min=1, help="Prompts to verify or compare with.")] = 100,
+) -> None:
+    """Merge an adapter into its base and write one GGUF file that the rewriter runs as it is."""
+    if context.invoked_subcommand is not None:
+        return
+    from ..posi_core.models import find
+    from .export.export import ExportRequest, export
+    from .export.prompts import read_prompts
+
+    request = ExportRequest(
+        adapter=adapter or find("adapter").parent,
+        out=out,
+        kind=kind,
+        base=base,
+        calibration=read_prompts(calibration, calibration_prompts) if calibration else (),
+        lora_out=lora,
+        converter=converter,
+        threads=threads,
+    )
+
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    if verify is not None:
+        from .export.verify import verify as run_verify
+
+        result = run_verify(request, read_prompts(verify, prompts), say)
+        for prompt, ours, theirs in result.differing:
+            typer.echo(f"prompt       {prompt}\nllama.cpp    {ours}\ntransformers {theirs}\n")
+        typer.echo(f"equal greedy output: {result.equal} of {result.prompts} (95% are required)")
+        raise typer.Exit(0 if result.passed else 1)
+    if compare is not None:
+        from ..posi_core.similarity import load_encoder
+        from .export.compare import compare as run_compare
+
+        names = [name.strip() for name in types.split(",")]
+        rows = run_compare(request, read_prompts(compare, prompts), names, load_encoder(), say)
+        typer.echo(f"{'type':12} {'MB':>7} {'tokens/s':>9} {'cosine':>7} {'equal':>6}")
+        for row in rows:
+            typer.echo(
+                f"{row.name:12} {row.megabytes:7.1f} {row.tokens_per_second:9.1f} {row.cosine:7.4f} {row.equal:6.2f}"
+            )
+        return
+    written = export(request, say)
+    typer.echo(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
+
+
 @train_app.command("ppo")
 def train_ppo(
     config: Config,

@@ -103,4 +103,5 @@ def collate(rows: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, torch.T
         "input_ids": padded("input_ids", pad_id),
         "attention_mask": mask,
         "labels": padded("labels", IGNORED),
+        "weights": padded("weights", 0.0),
     }

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import subprocess
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ...posi_core.errors import UsageError
 from ..adapter_note import AdapterNote
 from ..base import load_base, use_threads
+from ..run_folder import git_commit, write_run
 from .config import SFTConfig
 from .dataset import collate, encode, read_pairs
 
-ADAPTER_FOLDER, CHECKPOINTS_FOLDER, RUN_FILE, METRICS_FILE = (
-    "adapter",
-    "checkpoints",
-    "run.json",
-    "metrics.json",
-)
-_PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "posi-safe-prompt")
+ADAPTER_FOLDER, CHECKPOINTS_FOLDER, METRICS_FILE = "adapter", "checkpoints", "metrics.json"
 
 
-def train(config: SFTConfig, folder: Path, *, resume: bool = False) -> dict[str, Any]:
+def train(config: SFTConfig, folder: Path) -> dict[str, float]:
     """Train and leave the adapter in `folder`/adapter; returns the last metrics.
 
-    The folder also holds run.json (config, versions, seed, commit), metrics.json, loss.png and checkpoints/.
-    Raises UsageError when the folder holds a run already and `resume` is not set.
+    The folder also holds run.json (config, versions, seed, commit), metrics.json, loss.png and checkpoints/. A
+    folder that holds this run already is gone on with from its newest checkpoint; one that holds a run of another
+    config is refused with UsageError.
     """
     import torch
     import transformers
@@ -40,11 +32,6 @@ def train(config: SFTConfig, folder: Path, *, resume: bool = False) -> dict[str,
     from .plot import plot_loss
     from .trainer import RewriterTrainer
 
-    checkpoint = newest_checkpoint(folder / CHECKPOINTS_FOLDER)
-    if checkpoint and not resume:
-        raise UsageError(
-            f"{folder} holds a run already: add --resume to go on with it, or name another folder"
-        )
     on_gpu = torch.cuda.is_available()
     threads = use_threads(config.threads)
     transformers.set_seed(config.seed)
@@ -57,9 +44,8 @@ def train(config: SFTConfig, folder: Path, *, resume: bool = False) -> dict[str,
         task_type="CAUSAL_LM",
     )
     if not on_gpu:
-        base.model.set_attn_implementation(
-            "eager"
-        )  # an eighth faster than PyTorch's CPU kernel on short texts
+        # An eighth faster than PyTorch's own attention on a CPU, at these lengths.
+        base.model.set_attn_implementation("eager")
     model = get_peft_model(base.model, lora)  # adapter weights in float32 over the bf16 base
     sets = {
         name: encode(
@@ -71,7 +57,12 @@ def train(config: SFTConfig, folder: Path, *, resume: bool = False) -> dict[str,
         )
         for name, path in (("train", config.train), ("validation", config.validation))
     }
-    _write_run(folder, config, threads=threads, sets=sets)
+    facts = {
+        "examples": {name: len(rows) for name, rows in sets.items()},
+        "tokens": {name: sum(rows["length"]) for name, rows in sets.items()},
+    }
+    write_run(folder, config, threads=threads, **facts)
+    checkpoint = newest_checkpoint(folder / CHECKPOINTS_FOLDER)
     steps_in_epoch = -(-len(sets["train"]) // config.batch_size)
     arguments = TrainingConfig(
         output_dir=str(folder / CHECKPOINTS_FOLDER),
@@ -144,42 +135,6 @@ def newest_checkpoint(folder: Path) -> Path | None:
             continue
         complete.append(checkpoint)
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def git_commit() -> str:
-    """The commit of the checkout this file is in, with `+` when it has changes; empty outside a checkout."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        return (
-            commit + "+" if commit and git("status", "--porcelain", "--untracked-files=no", ".") else commit
-        )
-    except OSError:
-        return ""
-
-
-def _write_run(folder: Path, config: SFTConfig, *, threads: int, sets: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    run = {
-        "config": dataclasses.asdict(config),
-        "commit": git_commit(),
-        "versions": versions,
-        "threads": threads,
-        "examples": {name: len(rows) for name, rows in sets.items()},
-        "tokens": {name: sum(rows["length"]) for name, rows in sets.items()},
-    }
-    (folder / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
 
 
 def _last_metrics(history: list[dict[str, float]]) -> dict[str, float]:
