@@ -75,8 +75,8 @@ def export_rewriter(
         str | None, typer.Option(help="Base model, instead of the one the adapter names.")
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="Prompts (text or JSON lines) that calibrated types are rounded for.")
-    ] = None,
+        Path, typer.Option(help="Prompts (text or JSON lines) that calibrated types are rounded for.")
+    ] = Path("data/sft/sft_train.jsonl.gz"),
     calibration_prompts: Annotated[int, typer.Option(min=1, help="How many of them.")] = 192,
     lora: Annotated[Path | None, typer.Option(help="Also write the adapter alone as a GGUF LoRA.")] = None,
     converter: Annotated[
@@ -84,16 +84,16 @@ def export_rewriter(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     verify: Annotated[
-        Path | None,
-        typer.Option(help="Compare llama.cpp with transformers on prompts of this file; write nothing."),
-    ] = None,
-    compare: Annotated[
-        Path | None, typer.Option(help="Compare file types on prompts of this file; write nothing.")
-    ] = None,
-    types: Annotated[
-        str, typer.Option(help="Types to compare.")
-    ] = "f16,q8_0,q5_1,q5_0,q4_1,iq4_nl,q4_0-plain,q4_0",
-    prompts: Annotated[int, typer.Option(min=1, help="Prompts to verify or compare with.")] = 100,
+        bool, typer.Option("--verify", help="Compare llama.cpp with transformers; write nothing.")
+    ] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare file types; write nothing.")] = False,
+    types: Annotated[str, typer.Option(help="Types to compare.")] = (
+        "f16,q8_0,q5_1,q5_0,q4_1,iq4_nl,q4_0-plain,q4_0"
+    ),
+    prompts: Annotated[Path, typer.Option(help="Prompts to verify or compare with.")] = Path(
+        "data/source/posi_test.jsonl.gz"
+    ),
+    count: Annotated[int, typer.Option(min=1, help="How many of them.")] = 100,
 ) -> None:
     """Merge an adapter into its base and write one GGUF file that the rewriter runs as it is."""
     if context.invoked_subcommand is not None:
@@ -101,13 +101,17 @@ def export_rewriter(
     from ..posi_core.models import find
     from .export.export import ExportRequest, export
     from .export.prompts import read_prompts
+    from .export.quantize import quant_type
+
+    names = [name.strip() for name in types.split(",")] if compare else [kind]
+    needs_prompts = not verify and any(quant_type(name).calibrated for name in names)
 
     request = ExportRequest(
         adapter=adapter or find("adapter").parent,
         out=out,
         kind=kind,
         base=base,
-        calibration=read_prompts(calibration, calibration_prompts) if calibration else (),
+        calibration=read_prompts(calibration, calibration_prompts) if needs_prompts else (),
         lora_out=lora,
         converter=converter,
         threads=threads,
@@ -116,20 +120,19 @@ def export_rewriter(
     def say(line: str) -> None:
         typer.echo(line, err=True)
 
-    if verify is not None:
+    if verify:
         from .export.verify import verify as run_verify
 
-        result = run_verify(request, read_prompts(verify, prompts), say)
+        result = run_verify(request, read_prompts(prompts, count), say)
         for prompt, ours, theirs in result.differing:
             typer.echo(f"prompt       {prompt}\nllama.cpp    {ours}\ntransformers {theirs}\n")
         typer.echo(f"equal greedy output: {result.equal} of {result.prompts} (95% are required)")
         raise typer.Exit(0 if result.passed else 1)
-    if compare is not None:
+    if compare:
         from ..posi_core.similarity import load_encoder
         from .export.compare import compare as run_compare
 
-        names = [name.strip() for name in types.split(",")]
-        rows = run_compare(request, read_prompts(compare, prompts), names, load_encoder(), say)
+        rows = run_compare(request, read_prompts(prompts, count), names, load_encoder(), say)
         typer.echo(f"{'type':12} {'MB':>7} {'tokens/s':>9} {'cosine':>7} {'equal':>6}")
         for row in rows:
             typer.echo(
