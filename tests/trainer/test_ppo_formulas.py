@@ -92,7 +92,7 @@ def test_gae_equals_a_linear_filter_over_the_residuals() -> None:
     residuals = (rewards + gamma * following - values).numpy()
     expected = signal.lfilter([1.0], [1.0, -gamma * lam], residuals[:, ::-1], axis=1)[:, ::-1]
     ours, _ = f.advantages_and_returns(rewards, values, torch.ones(5, 9), gamma, lam)
-    assert torch.allclose(ours, torch.tensor(expected.copy()), atol=1e-5)
+    assert torch.allclose(ours, torch.tensor(expected.copy(), dtype=torch.float32), atol=1e-5)
 
 
 @pytest.mark.parametrize(
