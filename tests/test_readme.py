@@ -27,7 +27,7 @@ def posi_commands() -> list[str]:
     """Every `posi …` in the code blocks and inline code of README and docs."""
     found = set()
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         lines = [line for block in code_blocks(text) for line in block.splitlines()]
         lines += re.findall(r"`(posi [^`\n]+)`", text)
         for line in lines:
@@ -78,3 +78,5 @@ def test_links_inside_the_repository_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (path.parent / target).exists(), f"{path.name} links to {target}"
+        for target in re.findall(r"(?:trainer|models|docs|tests)/[\w./-]*\w", path.read_text(encoding="utf-8")):
+            assert (ROOT / target).exists(), f"{path.name} names {target}"
