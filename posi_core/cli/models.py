@@ -67,7 +67,7 @@ def pull(
     ] = "",
 ) -> None:
     """Download model files that are missing or damaged; only the very file that is pinned is kept."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
     from .render import console
 
@@ -80,8 +80,8 @@ def pull(
         with Progress(*columns, console=console(stderr=True), transient=True, disable=quiet) as progress:
             task = progress.add_task(item.entry.name, total=item.entry.bytes)
 
-            def advance(done: int, total: int, task: object = task, bar: Progress = progress) -> None:
-                bar.update(task, completed=done)  # type: ignore[arg-type]
+            def advance(done: int, total: int, task: TaskID = task, bar: Progress = progress) -> None:
+                bar.update(task, completed=done)
 
             path = pull_file(item.entry, origin=origin, progress=advance)
         console().print(f"{item.entry.name} → {path}", markup=False)
