@@ -35,14 +35,18 @@ class Validation:
 
 
 def fit_platt(logits: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[float, float]:
-    """Slope and offset that minimise cross-entropy against soft targets (Platt 1999), by Newton steps."""
+    """Slope and offset that minimise cross-entropy against soft targets (Platt 1999), by damped Newton steps.
+
+    One row's worth of pull towards "unchanged" keeps few or separable rows from running away.
+    """
     inputs = np.stack([logits, np.ones_like(logits)], axis=1)
     beta = np.array([1.0, 0.0])
-    for _ in range(50):
+    for _ in range(100):
         predicted = 1 / (1 + np.exp(-np.clip(inputs @ beta, -30, 30)))
-        gradient = inputs.T @ (weights * (predicted - targets)) + 1e-3 * (beta - (1.0, 0.0))
-        curvature = (inputs * (weights * predicted * (1 - predicted))[:, None]).T @ inputs + 1e-3 * np.eye(2)
+        gradient = inputs.T @ (weights * (predicted - targets)) + (beta - (1.0, 0.0))
+        curvature = (inputs * (weights * predicted * (1 - predicted))[:, None]).T @ inputs + np.eye(2)
         step = np.linalg.solve(curvature, gradient)
+        step /= max(1.0, float(np.abs(step).max()))
         beta -= step
         if np.abs(step).max() < 1e-8:
             break

@@ -25,12 +25,14 @@ class RiskRecipe:
     Attributes:
         seeds: one training run each; the weights of all runs are averaged (Wortsman et al. 2022).
         user_prior: users' prompts get this part of the share that a linear model of I2P predicts for them.
+        pairs: how many of CoProV2's pairs to train on, at most.
         gate_weight: how much of the `gate` head goes into the overall risk.
         training: hyperparameters of each run.
     """
 
     seeds: tuple[int, ...] = (0, 1)
     user_prior: float = 0.5
+    pairs: int = 4000
     gate_weight: float = 0.5
     training: TrainingConfig = field(default_factory=TrainingConfig)
 

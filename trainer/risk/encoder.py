@@ -81,14 +81,27 @@ class Encoder(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        mask = attention_mask.to(self.norm.weight.dtype)
+        return self.upper(self.lower(input_ids, attention_mask, 0), attention_mask, 0)
+
+    def lower(self, input_ids: Tensor, attention_mask: Tensor, layers: int) -> Tensor:
+        """Embeddings and the first `layers` layers: [batch, tokens, width]."""
         places = torch.cumsum(torch.ones_like(input_ids[:1]), dim=1) - 1
-        hidden = self.dropout(self.norm(self.words(input_ids) + self.positions(places)))
-        bias = (1.0 - mask[:, None, None, :]) * -1e4
-        for layer in self.layers:
+        hidden: Tensor = self.dropout(self.norm(self.words(input_ids) + self.positions(places)))
+        bias = self._bias(attention_mask)
+        for layer in self.layers[:layers]:
             hidden = layer(hidden, bias)
-        weight = mask[:, :, None]
-        return (hidden * weight).sum(1) / weight.sum(1)  # type: ignore[no-any-return]
+        return hidden
+
+    def upper(self, hidden: Tensor, attention_mask: Tensor, layers: int) -> Tensor:
+        """What follows `lower()`: the other layers and the mean over the tokens that the mask names."""
+        bias = self._bias(attention_mask)
+        for layer in self.layers[layers:]:
+            hidden = layer(hidden, bias)
+        weight = attention_mask.to(hidden.dtype)[:, :, None]
+        return (hidden * weight).sum(1) / weight.sum(1)
+
+    def _bias(self, attention_mask: Tensor) -> Tensor:
+        return (1.0 - attention_mask.to(self.norm.weight.dtype)[:, None, None, :]) * -1e4
 
 
 class SentenceEncoder(nn.Module):

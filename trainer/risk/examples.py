@@ -50,15 +50,15 @@ def i2p_example(row: Mapping[str, Any]) -> Example:
     return _example(row["prompt"], "i2p", targets, dict.fromkeys(HEADS, 1.0))
 
 
-def risky_example(text: str, source: str, category: str, *, weight: float = 1.0) -> Example:
+def risky_example(text: str, source: str, category: str) -> Example:
     """A sentence written to be of one category. It may belong to others too, so their zeros count little."""
     targets = {"share": TWIN_RISKY, "gate": TWIN_RISKY, category: TWIN_RISKY}
-    weights = {"share": weight, "gate": weight} | dict.fromkeys(CATEGORIES, 0.2 * weight) | {category: weight}
+    weights = {"share": 1.0, "gate": 1.0} | dict.fromkeys(CATEGORIES, 0.2) | {category: 1.0}
     return _example(text, source, targets, weights)
 
 
-def benign_example(text: str, source: str, *, weight: float = 1.0) -> Example:
-    return _example(text, source, {}, dict.fromkeys(HEADS, weight))
+def benign_example(text: str, source: str) -> Example:
+    return _example(text, source, {}, dict.fromkeys(HEADS, 1.0))
 
 
 def user_example(text: str, share: float, gate: float) -> Example:
@@ -122,19 +122,30 @@ def split_validation(texts: TrainingTexts) -> tuple[TrainingTexts, TrainingTexts
     return part(False), part(True)
 
 
-def rest_examples(texts: TrainingTexts, user_shares: Sequence[float], *, prior: float) -> list[Example]:
-    """All but I2P. A user's prompt gets `prior` times the share that its words would predict within I2P."""
+def prompt_examples(texts: TrainingTexts, user_shares: Sequence[float], *, prior: float) -> list[Example]:
+    """I2P and users' prompts. A user's prompt gets `prior` times the share that its words predict within I2P.
+
+    Most users' prompts are harmless although they hold the style words of I2P; those that are not hold its
+    content words too, and keep a target above zero.
+    """
+    rows = [i2p_example(row) for row in texts.i2p]
+    rows += [
+        user_example(text, prior * share, 0.2 * prior * share)
+        for text, share in zip(texts.users, user_shares, strict=True)
+    ]
+    return rows
+
+
+def sentence_examples(texts: TrainingTexts, *, pairs: int | None = None) -> list[Example]:
+    """CoProV2's twins (the first `pairs` after an even thinning), captions, and short plain sentences."""
+    step = max(1, len(texts.twins) // pairs) if pairs else 1
     rows: list[Example] = []
-    for row in texts.twins:
+    for row in texts.twins[::step]:
         rows.append(risky_example(row["toxic"], "twins", row["category"]))
         rows.append(benign_example(row["clean"], "twins"))
-    rows.extend(benign_example(text, "captions") for text in texts.captions)
-    rows.extend(
-        user_example(text, prior * share, 0.25 * prior * share)
-        for text, share in zip(texts.users, user_shares, strict=True)
-    )
-    for text, category in short_sentences():
-        rows.append(
-            risky_example(text, "short", category) if category else benign_example(text, "short", weight=1.0)
-        )
+    rows += [benign_example(text, "captions") for text in texts.captions]
+    rows += [
+        risky_example(text, "short", category) if category else benign_example(text, "short")
+        for text, category in short_sentences()
+    ]
     return rows

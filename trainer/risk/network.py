@@ -20,9 +20,16 @@ class RiskNetwork(nn.Module):
         self.encoder = encoder
         self.dropout = nn.Dropout(0.1)
         self.heads = nn.Linear(encoder.config.hidden_size, len(HEADS))
+        # All seeds start from the same point, so that their weights may be averaged.
+        nn.init.zeros_(self.heads.weight)
+        nn.init.zeros_(self.heads.bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.heads(self.dropout(self.encoder(input_ids, attention_mask)))  # type: ignore[no-any-return]
+        return self.judge(self.encoder(input_ids, attention_mask))
+
+    def judge(self, mean: Tensor) -> Tensor:
+        """Logits from the encoder's mean [batch, width]."""
+        return self.heads(self.dropout(mean))  # type: ignore[no-any-return]
 
 
 class CalibratedRisk(nn.Module):

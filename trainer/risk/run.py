@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ...posi_core.models.manifest import write_atomically
+from .batches import Examples
 from .calibration import Validation, calibrate
 from .config import RiskRecipe
 from .encoder import load_encoder
@@ -19,8 +20,9 @@ from .examples import (
     TrainingTexts,
     benign_example,
     i2p_example,
-    rest_examples,
+    prompt_examples,
     risky_example,
+    sentence_examples,
     split_validation,
     training_texts,
 )
@@ -78,13 +80,18 @@ def train_risk(
     """
     fit, kept = split_validation(training_texts(source))
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    i2p = [i2p_example(row) for row in fit.i2p]
-    rest = rest_examples(fit, user_shares(fit), prior=recipe.user_prior)
-    report(f"{len(i2p)} rows of I2P, {len(rest)} others")
+    prompts = prompt_examples(fit, user_shares(fit), prior=recipe.user_prior)
+    sentences = sentence_examples(fit, pairs=recipe.pairs)
+    report(f"{len(prompts)} prompts, {len(sentences)} sentences")
+    settings = recipe.training
+    cached = [
+        Examples(load_encoder(base), tokenizer, rows, settings.frozen_layers, bf16=settings.bf16)
+        for rows in (prompts, sentences)
+    ]
     states = []
     for seed in recipe.seeds:
         report(f"seed {seed}")
-        network = train(load_encoder(base), tokenizer, i2p, rest, recipe.training, seed=seed, report=report)
+        network = train(load_encoder(base), *cached, settings, seed=seed, report=report)
         states.append(network.state_dict())
     network = RiskNetwork(load_encoder(base))
     network.load_state_dict(averaged(states))

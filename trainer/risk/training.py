@@ -1,4 +1,4 @@
-"""Fine-tunes the risk network: each step one batch of I2P and one of everything else."""
+"""Fine-tunes the risk network: each step one batch of image prompts and one of plain sentences."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from .batches import Batch, Batches, pad, tokenise
+from .batches import Batch, Examples, by_length, pad, tokenise
 from .encoder import Encoder
-from .examples import HEADS, Example
+from .examples import HEADS
 from .network import RiskNetwork
 
 FloatArray = NDArray[np.float64]
@@ -26,25 +26,28 @@ class TrainingConfig:
     """Hyperparameters of one run.
 
     Attributes:
-        steps: optimiser steps; each sees `i2p_batch` rows of I2P and `rest_batch` others.
+        frozen_layers: the embeddings and this many of the lowest layers stay as they are; their part is
+            computed once for all steps and seeds.
+        steps: optimiser steps; each sees `prompt_batch` prompts (I2P's and users') and `sentence_batch` sentences.
         learning_rate: of the top layer; each layer below has `layer_decay` times that of the one above.
         head_rate: learning rate of the heads.
-        rest_weight: weight of the loss on everything but I2P.
-        ranking: weight of the pairwise ranking loss on I2P's shares (Burges et al. 2005).
+        sentence_weight: weight of the loss on sentences.
+        ranking: weight of the pairwise ranking losses on prompts (Burges et al. 2005).
         average_from: weights are averaged over the steps after this part of the run (Izmailov et al. 2018).
         bf16: autocast to bfloat16.
     """
 
+    frozen_layers: int = 3
     steps: int = 500
-    i2p_batch: int = 24
-    rest_batch: int = 24
+    prompt_batch: int = 40
+    sentence_batch: int = 20
     learning_rate: float = 1e-4
     layer_decay: float = 0.85
     head_rate: float = 1e-3
     warmup: float = 0.06
     weight_decay: float = 0.01
-    rest_weight: float = 1.0
-    ranking: float = 0.3
+    sentence_weight: float = 0.7
+    ranking: float = 0.5
     average_from: float = 0.6
     bf16: bool = True
 
@@ -64,31 +67,36 @@ def ranking_loss(logits: Tensor, targets: Tensor, *, margin: float = 0.15) -> Te
 
 
 def _groups(network: RiskNetwork, config: TrainingConfig) -> list[dict[str, object]]:
-    depth = len(network.encoder.layers)
     groups: list[dict[str, object]] = [{"params": list(network.heads.parameters()), "lr": config.head_rate}]
-    for number, layer in enumerate(network.encoder.layers):
-        rate = config.learning_rate * config.layer_decay ** (depth - 1 - number)
+    for height, layer in enumerate(reversed(network.encoder.layers[config.frozen_layers :])):
+        rate = config.learning_rate * config.layer_decay**height
         groups.append({"params": list(layer.parameters()), "lr": rate})
-    rest = [network.encoder.words, network.encoder.positions, network.encoder.norm]
-    rate = config.learning_rate * config.layer_decay**depth
-    groups.append({"params": [p for module in rest for p in module.parameters()], "lr": rate})
     return groups
 
 
 def train(
     encoder: Encoder,
-    tokenizer: Tokenizer,
-    i2p: Sequence[Example],
-    rest: Sequence[Example],
+    prompts: Examples,
+    sentences: Examples,
     config: TrainingConfig,
     *,
     seed: int = 0,
     report: Callable[[str], None] = print,
 ) -> RiskNetwork:
-    """A new network on top of `encoder`, which is trained in place. Same seed and threads, same weights."""
+    """A new network on top of `encoder`, which is trained in place above its frozen layers.
+
+    The examples must have been made with the same encoder and `config.frozen_layers`.
+    """
     torch.manual_seed(seed)
     network = RiskNetwork(encoder).train()
-    optimizer = torch.optim.AdamW(_groups(network, config), weight_decay=config.weight_decay)
+    groups = _groups(network, config)
+    trained: list[nn.Parameter] = [parameter for group in groups for parameter in group["params"]]  # type: ignore[attr-defined]
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+
+    def predict(batch: Batch) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            mean = encoder.upper(batch.hidden, batch.attention_mask, config.frozen_layers)
+            return network.judge(mean).float()
 
     def rate(step: int) -> float:
         start = config.warmup * config.steps
@@ -98,44 +106,41 @@ def train(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     streams = zip(
-        Batches(tokenizer, i2p, config.i2p_batch, seed),
-        Batches(tokenizer, rest, config.rest_batch, seed + 1),
+        prompts.batches(config.prompt_batch, seed),
+        sentences.batches(config.sentence_batch, seed + 1),
         strict=False,
     )
-    average: dict[str, Tensor] = {}
+    average = [torch.zeros_like(parameter) for parameter in trained]
     averaged = 0
     began = time.monotonic()
     losses: list[tuple[float, float]] = []
-    for step, (measured, other) in zip(range(config.steps), streams, strict=False):
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            logits = network(measured.input_ids, measured.attention_mask).float()
-        loss = bernoulli_loss(logits, measured)
-        if config.ranking:
-            column = HEADS.index("share")
-            loss = loss + config.ranking * ranking_loss(logits[:, column], measured.targets[:, column])
+    for step, (prompt, sentence) in zip(range(config.steps), streams, strict=False):
+        logits = predict(prompt)
+        loss = bernoulli_loss(logits, prompt)
+        for column in (HEADS.index("share"), HEADS.index("gate")):
+            loss = loss + config.ranking * ranking_loss(logits[:, column], prompt.targets[:, column])
         loss.backward()  # type: ignore[no-untyped-call]
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            logits = network(other.input_ids, other.attention_mask).float()
-        rest_loss = bernoulli_loss(logits, other) * config.rest_weight
-        rest_loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        sentence_loss = bernoulli_loss(predict(sentence), sentence) * config.sentence_weight
+        sentence_loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append((loss.item(), rest_loss.item()))
+        losses.append((loss.item(), sentence_loss.item()))
         if step >= config.average_from * config.steps:
             averaged += 1
-            for name, value in network.state_dict().items():
-                kept = average.setdefault(name, torch.zeros_like(value))
-                kept += (value - kept) / averaged
+            for mean, value in zip(average, trained, strict=True):
+                mean += (value.detach() - mean) / averaged
         if (step + 1) % 50 == 0:
             recent = np.mean(losses[-50:], axis=0)
             report(
-                f"step {step + 1}/{config.steps} i2p {recent[0]:.3f} rest {recent[1]:.3f} "
+                f"step {step + 1}/{config.steps} prompts {recent[0]:.3f} sentences {recent[1]:.3f} "
                 f"{time.monotonic() - began:.0f} s"
             )
-    if average:
-        network.load_state_dict(average)
+    if averaged:
+        with torch.no_grad():
+            for mean, value in zip(average, trained, strict=True):
+                value.copy_(mean)
     return network.eval()
 
 
@@ -144,9 +149,7 @@ def head_logits(network: RiskNetwork, tokenizer: Tokenizer, texts: Sequence[str]
     """Logits [texts, heads] of the network in evaluation mode."""
     network.eval()
     rows = tokenise(tokenizer, texts)
-    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
     logits = np.zeros((len(rows), len(HEADS)))
-    for start in range(0, len(order), 64):
-        group = order[start : start + 64]
+    for group in by_length([len(row) for row in rows], 64):
         logits[group] = network(*pad([rows[row] for row in group])).float().numpy()
     return logits

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from posi.posi_core.errors import ModelFileError, ScorerError
 from posi.posi_core.risk import OnnxScorer, load_scorer
 from posi.posi_core.text_model import WINDOW

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from posi.posi_core.normalize import normalize
 from posi.posi_core.risk.words import MAX_VARIANTS, Span, shares, spans, without, word_risks
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from ...data.sources import load_source
 from ...data.split import is_held_out, text_key
-from ...risk.examples import HEADS, Example, i2p_example, rest_examples, training_texts
+from ...risk.examples import HEADS, prompt_examples, sentence_examples, training_texts
 from ..risk.figures import auc, calibration_error, spearman
 from ..risk.heldout import load_held_out
 from .linear import LinearJudge, features
 
+SOURCE_WEIGHTS = {"i2p": 6.0, "user": 2.0}
+"""Measured prompts are few beside the written sentences; without weight the judge would not heed them."""
 USER_SHARE = 0.15
 """Target of users' prompts: what is left of I2P's mean share where nobody searched for danger."""
 
@@ -37,31 +39,41 @@ def in_judge_fold(text: str) -> bool:
     return int.from_bytes(digest[:8], "big") % 5 != 0
 
 
-def judge_rows(source: Path) -> list[tuple[str, float]]:
-    """(text, share) of the judge's fold: I2P measured, CoProV2's twins, captions and users' prompts."""
+def judge_rows(source: Path) -> list[tuple[str, float, float]]:
+    """(text, share, weight) of the judge's fold: I2P measured, CoProV2's twins, captions and users' prompts."""
     texts = training_texts(source)
-    rest = rest_examples(texts, [USER_SHARE] * len(texts.users), prior=1.0)
     share = HEADS.index("share")
+    examples = prompt_examples(texts, [USER_SHARE] * len(texts.users), prior=1.0) + sentence_examples(texts)
+    return [
+        (example.text, example.targets[share], SOURCE_WEIGHTS.get(example.source, 1.0))
+        for example in examples
+        if in_judge_fold(example.text)
+    ]
 
-    def row(example: Example) -> tuple[str, float]:
-        return example.text, example.targets[share]
 
-    rows = [*map(row, map(i2p_example, texts.i2p)), *map(row, rest)]
-    return [(text, value) for text, value in rows if in_judge_fold(text)]
+def build_judge(source: Path, *, strength: float = 0.05) -> LinearJudge:
+    """Fit on soft targets: each row counts as risky with its share and as harmless with the rest.
 
-
-def build_judge(source: Path, *, strength: float = 8.0) -> LinearJudge:
-    """Fit on soft targets: each row counts as risky with its share and as harmless with the rest."""
-    from scipy.sparse import vstack
+    Columns are scaled by their inverse document frequency, which the weights then take in.
+    """
+    from scipy.sparse import diags, vstack
     from sklearn.linear_model import LogisticRegression
 
-    rows = judge_rows(source)
-    inputs = features([text for text, _ in rows])
-    shares = np.array([value for _, value in rows])
-    model = LogisticRegression(C=strength, max_iter=200)
-    labels = np.repeat([1, 0], len(rows))
-    model.fit(vstack([inputs, inputs]).tocsr(), labels, sample_weight=np.concatenate([shares, 1 - shares]))
-    return LinearJudge(model.coef_[0].astype(np.float32), float(model.intercept_[0]))
+    texts, targets, counts = zip(*judge_rows(source), strict=True)
+    inputs = features(texts)
+    frequency = np.asarray((inputs > 0).sum(axis=0)).ravel()
+    # A word seen once tells more of its row than of itself.
+    scale = np.where(frequency > 1, np.log((1 + len(texts)) / (1 + frequency)), 0.0)
+    scaled = inputs @ diags(scale)
+    shares, weights = np.array(targets), np.array(counts)
+    model = LogisticRegression(C=strength, max_iter=100, tol=1e-3)
+    labels = np.repeat([1, 0], len(texts))
+    model.fit(
+        vstack([scaled, scaled]).tocsr(),
+        labels,
+        sample_weight=np.concatenate([weights * shares, weights * (1 - shares)]),
+    )
+    return LinearJudge((model.coef_[0] * scale).astype(np.float32), float(model.intercept_[0]))
 
 
 def check_judge(judge: LinearJudge, source: Path) -> JudgeFigures:

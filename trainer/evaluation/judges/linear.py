@@ -15,24 +15,24 @@ from ....posi_core.models import data_dir
 FloatArray = NDArray[np.float64]
 
 WORD_BITS = 17
-LETTER_BITS = 18
+LETTER_BITS = 17
 
 
 def features(texts: Sequence[str]) -> Any:
-    """Sparse [texts, 2**17 + 2**18]: word 1-2-grams, then letter 2-5-grams within words, each row of unit length."""
+    """Sparse [texts, 2**17 + 2**17]: word 1-2-grams, then letter 3-5-grams within words, each row of unit length."""
     from scipy.sparse import hstack
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    words = HashingVectorizer(ngram_range=(1, 2), n_features=2**WORD_BITS, alternate_sign=False)
+    words = HashingVectorizer(ngram_range=(1, 2), n_features=2**WORD_BITS, alternate_sign=False, binary=True)
     letters = HashingVectorizer(
-        analyzer="char_wb", ngram_range=(2, 5), n_features=2**LETTER_BITS, alternate_sign=False
+        analyzer="char_wb", ngram_range=(3, 5), n_features=2**LETTER_BITS, alternate_sign=False, binary=True
     )
     lowered = [text.casefold() for text in texts]
     return hstack([words.transform(lowered), letters.transform(lowered)]).tocsr()
 
 
 class LinearJudge:
-    """Predicted inappropriate share from a weight for each n-gram. `weights` is float32, `scale` its IDF."""
+    """Predicted inappropriate share from a weight for each n-gram. `weights` is float32."""
 
     def __init__(self, weights: NDArray[np.float32], bias: float) -> None:
         self.weights = weights
