@@ -1,4 +1,4 @@
-"""The V3 extension that ComfyUI loads: five nodes, the routes, the gate."""
+"""The V3 extension that ComfyUI loads: its nodes, the routes, the gate."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from . import host, memory, redaction, routes
 from .enforcement import gate
 from .model import ModelNode
 from .policy import PolicyNode
+from .prompt_list import PromptListNode
 from .prompt_risk import PromptRiskNode
 from .safe_prompt import SafePromptNode
 from .safe_text_encode import SafeTextEncodeNode
@@ -18,6 +19,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     PromptRiskNode,
     PolicyNode,
     ModelNode,
+    PromptListNode,
 )
 
 

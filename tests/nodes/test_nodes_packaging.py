@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -19,7 +18,14 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
-NODES = ("POSI_SafePrompt", "POSI_SafeTextEncode", "POSI_PromptRisk", "POSI_Policy", "POSI_Model")
+NODES = (
+    "POSI_SafePrompt",
+    "POSI_SafeTextEncode",
+    "POSI_PromptRisk",
+    "POSI_Policy",
+    "POSI_Model",
+    "POSI_PromptList",
+)
 LANGUAGES = ("en", "zh", "ja", "de")
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -126,7 +132,6 @@ def test_scripts_pass_under_the_javascript_test_runner() -> None:
     tests = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.mjs"))
     done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-
 
 
 def _lines(name: str) -> list[str]:

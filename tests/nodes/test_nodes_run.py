@@ -12,6 +12,7 @@ import pytest
 from fakes import FakeEngine, FakeScorer
 from posi.nodes import missing, run
 from posi.nodes.policy import build
+from posi.nodes.prompt_list import PromptListNode
 from posi.nodes.prompt_risk import PromptRiskNode
 from posi.nodes.safe_prompt import SafePromptNode
 from posi.nodes.safe_text_encode import SafeTextEncodeNode
@@ -205,6 +206,11 @@ def test_prompt_risk_audits_a_batch(service: Service) -> None:
     risk, category, report = PromptRiskNode.execute(text=["a cat", "a gun"]).args
     assert (risk, category) == (pytest.approx(0.7), "violence")
     assert len(json.loads(report)) == 2
+
+
+def test_a_list_of_prompts_from_lines(host: Any) -> None:
+    text = "a cat\n\n# a note\n  a dog, (old:1.2)  \r\n"
+    assert PromptListNode.execute(text=text).args == (["a cat", "a dog, (old:1.2)"],)
 
 
 def test_the_floor_of_the_server_binds_every_node(

@@ -1,4 +1,4 @@
-"""What the five nodes declare: ids, sockets, order. Saved workflows depend on all of it."""
+"""What the nodes declare: ids, sockets, order. Saved workflows depend on all of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from posi.nodes.model import ModelNode
 from posi.nodes.policy import PolicyNode
+from posi.nodes.prompt_list import PromptListNode
 from posi.nodes.prompt_risk import PromptRiskNode
 from posi.nodes.safe_prompt import SafePromptNode
 from posi.nodes.safe_text_encode import SafeTextEncodeNode
@@ -63,6 +64,7 @@ CASES: list[tuple[Any, str, list[str], list[tuple[str, str]]]] = [
         ["model", "gpu_layers", "threads", "keep_loaded", "endpoint", "endpoint_model"],
         [("POSI_MODEL", "model")],
     ),
+    (PromptListNode, "POSI_PromptList", ["text"], [("STRING", "prompts")]),
 ]
 
 
