@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..adapter_note import AdapterNote
 from ..base import use_threads
 from ..rewards.build import build_reward
+from ..run_folder import git_commit
 from .combine import combine_adapters
 from .config import PPOConfig
 from .loop import PPORun
@@ -41,5 +43,6 @@ def run_ppo(
     means = run.train()
     if accelerator.is_main_process and config.adapter:
         best = folder / ("best" if (folder / "best").is_dir() else "adapter")
-        combine_adapters(Path(config.adapter), best, folder / "combined")
+        combined = combine_adapters(Path(config.adapter), best, folder / "combined")
+        AdapterNote(config.base, config.template, git_commit()).write(combined)
     return means
