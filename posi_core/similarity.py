@@ -42,7 +42,7 @@ class SentenceEncoder:
         rows = [windows.sum(axis=0) for windows in self._model.run(texts)]
         vectors = np.stack(rows) if rows else np.zeros((0, 1), dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = vectors / np.where(norms == 0, 1, norms)
+        unit: NDArray[np.float32] = (vectors / np.where(norms == 0, 1, norms)).astype(np.float32)
         return unit
 
     def similarity(self, original: str, rewrites: Sequence[str]) -> list[float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import ModelFileError
 from ..normalize import readings
 from ..text_model import TextModel
-from ..verdict import CATEGORIES, Risk
+from ..verdict import CATEGORIES, Risk, WordRisk
 from .words import Span, shares, spans, without, word_risks
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class OnnxScorer:
     @staticmethod
     def _risk(text: str, forms: Sequence[_Asked], values: NDArray[np.float32], words: bool) -> Risk:
         worst = values[[form.row for form in forms]].max(axis=0).tolist()
-        risks = ()
+        risks: tuple[WordRisk, ...] = ()
         if words:
             form = max(forms, key=lambda form: float(values[form.row, 0]))
             left = values[form.variants.start : form.variants.stop, 0].tolist()

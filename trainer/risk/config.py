@@ -30,7 +30,7 @@ class RiskRecipe:
         training: hyperparameters of each run.
     """
 
-    seeds: tuple[int, ...] = (0, 1)
+    seeds: tuple[int, ...] = (0,)
     user_prior: float = 0.5
     pairs: int = 4000
     gate_weight: float = 0.5

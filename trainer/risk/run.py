@@ -84,14 +84,17 @@ def train_risk(
     sentences = sentence_examples(fit, pairs=recipe.pairs)
     report(f"{len(prompts)} prompts, {len(sentences)} sentences")
     settings = recipe.training
-    cached = [
-        Examples(load_encoder(base), tokenizer, rows, settings.frozen_layers, bf16=settings.bf16)
-        for rows in (prompts, sentences)
-    ]
+
+    def cached(rows: Sequence[Example]) -> Examples:
+        return Examples(load_encoder(base), tokenizer, rows, settings.frozen_layers, bf16=settings.bf16)
+
+    cached_prompts, cached_sentences = cached(prompts), cached(sentences)
     states = []
     for seed in recipe.seeds:
         report(f"seed {seed}")
-        network = train(load_encoder(base), *cached, settings, seed=seed, report=report)
+        network = train(
+            load_encoder(base), cached_prompts, cached_sentences, settings, seed=seed, report=report
+        )
         states.append(network.state_dict())
     network = RiskNetwork(load_encoder(base))
     network.load_state_dict(averaged(states))

@@ -41,8 +41,8 @@ class TrainingConfig:
     steps: int = 500
     prompt_batch: int = 40
     sentence_batch: int = 20
-    learning_rate: float = 1e-4
-    layer_decay: float = 0.85
+    learning_rate: float = 2e-4
+    layer_decay: float = 0.9
     head_rate: float = 1e-3
     warmup: float = 0.06
     weight_decay: float = 0.01
