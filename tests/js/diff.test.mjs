@@ -26,6 +26,12 @@ test("pure insertions and deletions need no space between", () => {
   ]);
 });
 
+test("a word that went keeps its distance from the word after it, not from a comma", () => {
+  const text = (found) => found.map((run) => run.text).join("|");
+  assert.equal(text(runs("a bloody knife", "a knife", [change(2, 8, 2, 2)])), "a |bloody |knife");
+  assert.equal(text(runs("a knife bloody, old", "a knife, old", [change(8, 14, 7, 7)])), "a knife|bloody|, old");
+});
+
 test("offsets count code points, as Python does", () => {
   assert.deepEqual(runs("🦊 bloody", "🦊 shining", [change(2, 8, 2, 9)]), [
     { kind: "same", text: "🦊 " },

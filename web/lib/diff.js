@@ -27,11 +27,11 @@ export function runs(original, text, changes) {
   return spaced(found);
 }
 
-/** A removed and an added run side by side get a space between them, so that words do not run together. */
+/** A removed run gets a space before the word that follows it, so that the two do not run together. */
 function spaced(found) {
   return found.map((run, index) => {
-    const next = found[index + 1];
-    const joins = run.kind === "removed" && next?.kind === "added";
+    const next = found[index + 1]?.text ?? "";
+    const joins = run.kind === "removed" && /\S$/.test(run.text) && /^[\p{L}\p{N}(]/u.test(next);
     return joins ? { ...run, text: `${run.text} ` } : run;
   });
 }

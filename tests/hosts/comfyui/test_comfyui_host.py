@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .conftest import ROOT, Comfy, node, png_texts
+from hosts.comfyui.running import ROOT, Comfy, node, png_texts
 
 RISKY = "a bloody knight holding a severed head, oil painting"
 SAFE = "a lighthouse by the sea at dawn, watercolor"
@@ -26,6 +25,12 @@ NODES = (
 
 def safe_prompt(text: Any, **changes: Any) -> dict[str, Any]:
     return node("POSI_SafePrompt", **{"text": text, "strictness": "standard", "on_block": "stop", **changes})
+
+
+def defaults(comfy: Comfy, name: str) -> dict[str, Any]:
+    """The inputs of a node as the page would send them untouched."""
+    required = comfy.get(f"/object_info/{name}")[name]["input"]["required"]
+    return {key: spec[1]["default"] for key, spec in required.items()}
 
 
 def verdict(entry: Any, node_id: str = "1") -> Any:
@@ -119,31 +124,10 @@ class TestTextOnly:
         assert (found["action"], found["text"]) == ("pass", text)
 
     def test_risk_policy_and_model_nodes_in_one_graph(self, comfy: Comfy) -> None:
-        policy_defaults = (
-            {
-                name: spec[1]["default"]
-                for name, spec in comfy.get("/object_info")["POSI_Policy"]["POSI_Policy"]["input"][
-                    "required"
-                ].items()
-            }
-            if "POSI_Policy" in comfy.get("/object_info")["POSI_Policy"]
-            else {
-                name: spec[1]["default"]
-                for name, spec in comfy.get("/object_info")["POSI_Policy"]["input"]["required"].items()
-            }
-        )
         graph = {
             "1": safe_prompt(RISKY, policy=["2", 0], model=["3", 0], on_block="neutral"),
-            "2": node("POSI_Policy", **{**policy_defaults, "base": "strict"}),
-            "3": node(
-                "POSI_Model",
-                model="POSI (shipped)",
-                gpu_layers=0,
-                threads=2,
-                keep_loaded=60,
-                endpoint="",
-                endpoint_model="",
-            ),
+            "2": node("POSI_Policy", **{**defaults(comfy, "POSI_Policy"), "base": "strict"}),
+            "3": node("POSI_Model", **{**defaults(comfy, "POSI_Model"), "threads": 1}),
             "4": node("POSI_PromptRisk", text=RISKY),
             "5": node("PreviewAny", source=["1", 4]),
         }
@@ -173,13 +157,10 @@ class TestCaching:
         ) == {"1"}
 
     def test_a_changed_policy_runs_the_node_again(self, comfy: Comfy) -> None:
-        defaults = {
-            name: spec[1]["default"]
-            for name, spec in comfy.get("/object_info/POSI_Policy")["POSI_Policy"]["input"][
-                "required"
-            ].items()
+        graph = {
+            "1": safe_prompt(SAFE, policy=["2", 0]),
+            "2": node("POSI_Policy", **defaults(comfy, "POSI_Policy")),
         }
-        graph = {"1": safe_prompt(SAFE, policy=["2", 0]), "2": node("POSI_Policy", **defaults)}
         comfy.run(graph)
         graph["2"]["inputs"]["violence"] = 0.15
         assert "1" in comfy.executed(comfy.run(graph))
@@ -311,15 +292,8 @@ class TestEnforcement:
         assert succeeded(refusing.run(sampler_graph(SAFE)))
 
     def test_nobody_goes_under_the_floor_by_a_lax_policy(self, refusing: Comfy) -> None:
-        required = refusing.get("/object_info/POSI_Policy")["POSI_Policy"]["input"]["required"]
-        lax = {name: spec[1]["default"] for name, spec in required.items()}
-        lax.update(
-            {
-                name: 1.0
-                for name, spec in required.items()
-                if spec[0] == "FLOAT" and name != "similarity_floor"
-            }
-        )
+        lax = defaults(refusing, "POSI_Policy")
+        lax.update({name: 1.0 for name, value in lax.items() if value == -1.0 and name != "similarity_floor"})
         entry = refusing.run({"1": safe_prompt(RISKY, policy=["2", 0]), "2": node("POSI_Policy", **lax)})
         assert verdict(entry)["action"] != "pass"
 
