@@ -57,7 +57,7 @@ class UnsafeScorer:
         return result
 
     def weight(self, key: str) -> float:
-        return self._weights.get(key, 0.0)
+        return float(self._weights.get(key, 0.0))
 
     def names_unsafe(self, text: str) -> list[str]:
         """The words of the list that the text holds."""
