@@ -24,11 +24,18 @@ def command(*packages: str) -> str | None:
 
     `packages`: import names to look at, all that the models need if left out.
     """
-    missing = [name for name in packages or _PACKAGES if importlib.util.find_spec(name) is None]
+    missing = [name for name in packages or _PACKAGES if _absent(name)]
     if not missing:
         return None
     wanted = " ".join(_PACKAGES[name] for name in missing)
     return f'"{sys.executable}" -m pip install {wanted}'
+
+
+def _absent(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is None
+    except (ImportError, ValueError):  # a finder that refuses, a module without a spec
+        return True
 
 
 def hint(verdict: Verdict) -> Verdict:
