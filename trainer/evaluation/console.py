@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ...posi_core.errors import UsageError
@@ -185,7 +185,9 @@ def _folder(source: Path | None) -> Path:
 
 
 def _console() -> Console:
-    return Console()
+    """As wide as the tables need where no terminal says otherwise (a file, a pipe)."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 @contextmanager
@@ -193,11 +195,11 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on standard error for what runs now."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def show(label: str, done: int, total: int) -> None:
             if label not in tasks:
                 tasks[label] = bars.add_task(label, total=total)
-            bars.update(tasks[label], completed=done)  # type: ignore[arg-type]
+            bars.update(tasks[label], completed=done)
 
         yield show

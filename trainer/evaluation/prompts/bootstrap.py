@@ -24,7 +24,7 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.value:.3f} [{self.low:.2f}, {self.high:.2f}]"
 
 
 def mean(values: Sequence[float], *, seed: int = 0) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _benign(name: str, title: str, file: str, source: str | Path) -> PromptSet:
     return PromptSet(name, title, prompts, ((),) * len(prompts), benign=True)
 
 
-_LOADERS = {
+_LOADERS: dict[str, Callable[[str | Path], PromptSet]] = {
     "test": _test,
     "coprov2": _coprov2,
     "coco": lambda source: _benign("coco", "COCO captions, held out", "coco_captions", source),

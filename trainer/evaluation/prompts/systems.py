@@ -27,7 +27,7 @@ class System:
 
 def systems_for(models: Sequence[str], policies: Sequence[str], *, bare: bool = True) -> list[System]:
     """Systems from `NAME=FILE` models (none: the shipped one) and policies."""
-    named = [_named(model) for model in models] or [("POSI", None)]
+    named: list[tuple[str, Path | None]] = [_named(model) for model in models] or [("POSI", None)]
     if len({name for name, _ in named}) < len(named):
         raise UsageError("Two models have the same name: write NAME=FILE with a name of its own for each.")
     kinds = [*([BARE] if bare else []), *policies]
@@ -56,7 +56,7 @@ class Prompters:
             parts.close()
 
 
-def _named(model: str) -> tuple[str, Path]:
+def _named(model: str) -> tuple[str, Path | None]:
     name, equals, file = model.partition("=")
     path = Path(file if equals else name)
     if not path.is_file():
