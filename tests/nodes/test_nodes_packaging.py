@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,15 +122,6 @@ def test_example_workflows_have_pictures_and_known_nodes() -> None:
         assert any(node["type"].startswith("POSI_") for node in workflow["nodes"])
         for _, source, _, target, _, _ in workflow["links"]:
             assert {source, target} <= ids
-
-
-def test_scripts_pass_under_the_javascript_test_runner() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node.js is not installed; the scripts' tests in tests/js did not run.")
-    tests = sorted(str(path) for path in (ROOT / "tests" / "js").glob("*.test.mjs"))
-    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, cwd=ROOT, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _lines(name: str) -> list[str]:
