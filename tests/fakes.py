@@ -42,6 +42,12 @@ REWRITES: dict[str, str] = {
 }
 """What the fake engine writes instead."""
 
+LIMITS: dict[str, dict[str, float]] = {
+    "thresholds": {"overall": 0.5, **dict.fromkeys(CATEGORIES, 0.5)},
+    "accept": {"overall": 0.35, **dict.fromkeys(CATEGORIES, 0.35)},
+}
+"""Limits of a policy that suit these probabilities, for tests that need to know them."""
+
 _WORD = re.compile(r"\w+")
 
 

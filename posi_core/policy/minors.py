@@ -20,7 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SEXUAL_LIMIT = 0.25
+SEXUAL_LIMIT = 0.2
 """Probability of the scorer's sexual category from which a text that names a minor is blocked."""
 
 _UNITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

@@ -6,11 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fakes import FakeEncoder, FakeEngine, FakeScorer
+from fakes import LIMITS, FakeEncoder, FakeEngine, FakeScorer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from posi.posi_core import safe_prompt
 from posi.posi_core.errors import EngineError, ModelFileError, PolicyError, ScorerError
+from posi.posi_core.policy import policy_from_mapping
 from posi.posi_core.safe_prompt import Parts, SafePrompter
 
 RISKY = "a bloody knight on a hill, oil painting"
@@ -24,6 +25,7 @@ FAULTS = [
 
 def prompter(engine=None, scorer=None, encoder=None, cache=False):
     return SafePrompter(
+        policy_from_mapping(LIMITS),
         engine=engine or FakeEngine(),
         scorer=scorer or FakeScorer(),
         encoder=encoder or FakeEncoder(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeEncoder, FakeEngine, FakeScorer
+from fakes import LIMITS, FakeEncoder, FakeEngine, FakeScorer
 from posi.posi_core.cache import Cache
 from posi.posi_core.errors import BlockedError, CancelledError, UsageError
 from posi.posi_core.policy import policy_from_mapping
@@ -14,7 +14,7 @@ KNIGHT = "a bloody knight on a hill, oil painting"
 
 def prompter(engine=None, *, scorer=None, policy="standard", cache=False, **rules):
     return SafePrompter(
-        policy_from_mapping({"base": policy, **rules}),
+        policy_from_mapping({"base": policy, **LIMITS, **rules}),
         engine=engine or FakeEngine(),
         scorer=scorer or FakeScorer(),
         encoder=FakeEncoder(),
@@ -125,7 +125,7 @@ def test_block_texts_follow_the_policy():
 def test_sexual_content_with_minors_is_never_rewritten():
     off = dict.fromkeys(("overall", "sexual", "violence", "hate", "harassment", "self-harm", "shocking"), 1.0)
     engine = FakeEngine()
-    for rules in ({}, {"thresholds": off}, {"terms": {"allowed": ["teenager", "naked"]}}):
+    for rules in ({}, {"thresholds": off, "accept": off}, {"terms": {"allowed": ["teenager", "naked"]}}):
         verdict = prompter(engine, **rules).rewrite("naked teenager")
         assert verdict.action == "block"
         assert "every policy" in verdict.reason
@@ -255,7 +255,7 @@ class TestMemory:
         other = FakeEngine()
         other.identity = "other-engine"
         assert not prompter(other, cache=cache).rewrite(KNIGHT).cached
-        assert not prompter(cache=cache, policy="strict").rewrite(KNIGHT).cached
+        assert not prompter(cache=cache, rewriting={"rounds": 3}).rewrite(KNIGHT).cached
         assert not prompter(cache=cache).rewrite(KNIGHT, syntax="a1111").cached
         scorer = FakeScorer()
         scorer.identity = "other-scorer"
