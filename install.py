@@ -54,7 +54,19 @@ def install(requirement, constraints):
     """True if pip could add the requirement: first from wheels alone, then building what has none."""
     name = re.match(r"[A-Za-z0-9._-]+", requirement).group()
     extra = ["--extra-index-url", LLAMA_WHEELS] if name == "llama-cpp-python" else []
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", "-q", "-c", constraints, *extra]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--retries",
+        "1",
+        "-q",
+        "-c",
+        constraints,
+        *extra,
+    ]
     for how in (["--only-binary", ":all:"], ["--prefer-binary"]):
         if subprocess.run([*command, *how, requirement], check=False).returncode == 0:
             return True

@@ -21,7 +21,9 @@ NETWORK = re.compile(r"<(\w+):([^>]+)>")
 
 
 class OptionInfo:
-    def __init__(self, default: Any = None, label: str = "", component: Any = None, arguments: Any = None, **more: Any):
+    def __init__(
+        self, default: Any = None, label: str = "", component: Any = None, arguments: Any = None, **more: Any
+    ):
         self.default, self.label, self.component, self.arguments = default, label, component, arguments
         self.section = more.get("section")
         self.restrict_api = False
@@ -82,7 +84,9 @@ class Host:
     script: Any = None
     log: list[str] = field(default_factory=list)
 
-    def run(self, p: Processing, args: tuple[Any, ...] = (), others: tuple[Any, ...] = (), before: bool = False) -> Run:
+    def run(
+        self, p: Processing, args: tuple[Any, ...] = (), others: tuple[Any, ...] = (), before: bool = False
+    ) -> Run:
         """One generation. `others`: scripts loaded after POSI, or before it with `before`."""
         ordered = [*others, self.script] if before else [self.script, *others]
 

@@ -37,7 +37,8 @@ def test_enforced_for_everybody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "counts"), [("relaxed", "standard"), ("strict", "strict"), ("mine", "standard"), (7, "standard")]
+    ("wanted", "counts"),
+    [("relaxed", "standard"), ("strict", "strict"), ("mine", "standard"), (7, "standard")],
 )
 def test_enforced_strictness_is_a_floor(wanted: Any, counts: str) -> None:
     assert decide(Settings(enforce=True), (True, wanted), api=False).policy == counts

@@ -143,7 +143,9 @@ def test_script_file_defines_one_script_and_registers_each_time(host: Host) -> N
     module = load_script()
     assert len(host.callbacks.registered["app_started"]) == before + 1
     scripts = [
-        value for value in vars(module).values() if isinstance(value, type) and issubclass(value, host.scripts.Script)
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, host.scripts.Script)
     ]
     assert [script.__name__ for script in scripts] == ["PosiScript"]
     assert scripts[0]().title().lower() == "posi"

@@ -21,7 +21,9 @@ def verdict(**changed: Any) -> dict[str, Any]:
         "risk_before": risk(0.9, violence=0.9),
         "risk_after": risk(0.02),
         "similarity": 0.9,
-        "changes": [{"before": "bloody", "after": "shining", "start": 5, "end": 11, "new_start": 5, "new_end": 12}],
+        "changes": [
+            {"before": "bloody", "after": "shining", "start": 5, "end": 11, "new_start": 5, "new_end": 12}
+        ],
         "reason": "violence 0.90 (limit 0.50)",
         "policy": "standard-0123",
         **changed,
@@ -66,7 +68,9 @@ def test_bars_carry_figures_and_limits() -> None:
 
 
 def test_block_shows_what_was_asked_for_and_what_was_sent() -> None:
-    html = render.verdict_card(verdict(action="block", text="", changes=[], risk_after=None, reason="not allowed"))
+    html = render.verdict_card(
+        verdict(action="block", text="", changes=[], risk_after=None, reason="not allowed")
+    )
     assert "not allowed" in html
     assert "nothing" in html
     assert balanced(html)

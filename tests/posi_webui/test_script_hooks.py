@@ -134,7 +134,9 @@ def test_negative_prompt_stays_and_gets_the_policys_additions_once(host: Host) -
     assert host.run(p, args=(True, "mine")).negative == ["blurry, gore, nudity"] * 2
 
 
-@pytest.mark.parametrize("error", [ScorerError("no scorer"), RuntimeError("a bug"), EngineError("worker died")])
+@pytest.mark.parametrize(
+    "error", [ScorerError("no scorer"), RuntimeError("a bug"), EngineError("worker died")]
+)
 def test_any_failure_generates_nothing_and_says_why(
     host: Host, parts: SimpleNamespace, error: Exception
 ) -> None:
@@ -184,9 +186,7 @@ def test_blocked_prompt_of_a_later_batch_stops_before_the_first_picture(
 
 
 @pytest.mark.parametrize(("on_block", "encoded"), [(STOP, []), (FOLLOW, ["a quiet garden"])])
-def test_what_a_block_does(
-    host: Host, parts: SimpleNamespace, on_block: str, encoded: list[str]
-) -> None:
+def test_what_a_block_does(host: Host, parts: SimpleNamespace, on_block: str, encoded: list[str]) -> None:
     parts.engine.stubborn = {"noose"}
     from posi.posi_webui import policies
 
