@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_ROWS = 60
+MAX_ROWS = 63
 """From 64 rows on llama.cpp's flash attention works in tiles that round otherwise: below, on CPUs, a row's logits
-are bit for bit those of the token decoded alone. A multiple of 4, as the matrix kernels take rows in fours."""
+are bit for bit those of the token decoded alone."""
+
+FIRST_DRAFT, SHORT_DRAFT, LONG_DRAFT = 24, 24, 60
 
 
 class Stopped(Exception):
@@ -52,6 +54,12 @@ class Candidate:
     rounds: int = 0
     drafted: int = 0
     accepted: int = 0
+    draft_length: int = FIRST_DRAFT
+
+    @property
+    def answer(self) -> list[int]:
+        """The tokens without the one that ended it."""
+        return self.tokens[:-1] if self.finished else self.tokens
 
 
 class Decoder:
@@ -110,7 +118,8 @@ class Decoder:
         seconds = time.perf_counter() - began
         results = [
             {
-                "text": model.text(candidate.tokens[:-1] if candidate.finished else candidate.tokens),
+                "text": model.text(candidate.answer),
+                "ids": candidate.answer,
                 "tokens": len(candidate.tokens),
                 "finished": candidate.finished,
                 "prompt_tokens": len(prompt) - cached,
@@ -225,10 +234,14 @@ class Decoder:
         if candidate.draft is None:
             return []
         pending = len(candidate.pending)
-        rows = min(room, pending + draft_length(candidate))
-        # The kernels take rows in fours, and a left-over row costs as much as two of four.
-        rows = max(rows - rows % 4, pending)
-        return candidate.draft.propose(min(rows - pending, limit - len(candidate.tokens) - 1))
+        most = min(candidate.draft_length, room - pending, limit - len(candidate.tokens) - 1)
+        proposal = candidate.draft.propose(max(most, 0))
+        # The kernels take rows in fours, and a row left over costs more than its share: unless the draft ends here,
+        # a multiple of four is best.
+        spare = (pending + len(proposal)) % 4
+        if len(proposal) == most and len(proposal) > spare:
+            proposal = proposal[: len(proposal) - spare]
+        return proposal
 
     def _accept(
         self,
@@ -258,6 +271,7 @@ class Decoder:
             if kept > len(proposal) or token != proposal[kept - 1]:
                 break
         right = kept - 1
+        candidate.draft_length = LONG_DRAFT if right == len(proposal) else SHORT_DRAFT
         candidate.rounds += 1
         candidate.drafted += len(proposal)
         candidate.accepted += right + (right < len(proposal) and chosen[right] == proposal[right])
@@ -276,10 +290,6 @@ class Decoder:
         reached = min(candidates[0].decoded, len(prompt))
         self.model.forget(0, reached)
         self._cached = prompt[:reached]
-
-
-def draft_length(candidate: Candidate) -> int:
-    return 24
 
 
 def answer_limit(prompt_tokens: int) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 LOOK_AHEAD = 12
-"""How many prompt tokens a rewrite may have left out at once for the draft to find its place again."""
+"""How many prompt tokens a rewrite may have left out at once for one token to show where it goes on."""
 
 
 class CopyDraft:
@@ -25,9 +25,15 @@ class CopyDraft:
         self._source = (*source, stop)
         self._starts = starts
         self._cursor = 0
-        self._skipped = 0  # prompt tokens from here to the cursor were passed over by the last mismatch
+        self._text: list[int] = []
+        self._lost = 0  # tokens since the last one that fitted
+        self._left = 0  # the place where the text left the prompt
         self._guesses: dict[int, int] = {}  # place in the prompt -> the token the model would rather put there
         self._places: list[int] = []  # for each token of the last proposal, its place in the prompt
+        self._after_pair: dict[tuple[int, int], list[int]] = {}
+        for place in range(2, len(self._source)):
+            pair = (self._source[place - 2], self._source[place - 1])
+            self._after_pair.setdefault(pair, []).append(place)
 
     def propose(self, limit: int) -> list[int]:
         """At most `limit` next tokens."""
@@ -42,7 +48,7 @@ class CopyDraft:
                 cursor += 1
             else:
                 tokens.append(guess)
-                cursor = self._after(cursor, guess)
+                cursor = self._ahead(cursor, guess) or self._next_word(cursor)
         return tokens
 
     def observe(self, proposal: Sequence[int], chosen: Sequence[int], kept: int) -> None:
@@ -53,8 +59,7 @@ class CopyDraft:
         they are hints only; `chosen` may be cut short where no hint is wanted.
         """
         for index in range(kept):
-            place = self._places[index] if index < len(self._places) else self._cursor
-            self._move(place, chosen[index])
+            self._move(self._places[index] if index < len(self._places) else self._cursor, chosen[index])
         for index in range(kept + 1, min(len(proposal), len(chosen))):
             place, token = self._places[index], chosen[index]
             if token == self._source[place]:
@@ -64,31 +69,28 @@ class CopyDraft:
 
     def _move(self, place: int, token: int) -> None:
         """The text goes on with `token` where the draft stood at `place`."""
-        source = self._source
-        lost = self._skipped < place
-        if place < len(source) and token == source[place]:
-            self._skipped = self._cursor = place + 1
-            return
-        if lost:
-            for index in range(self._skipped, place):
-                if source[index] == token:  # words were put in: back to the first one not yet said
-                    self._skipped = self._cursor = index + 1
-                    return
-            if not self._starts(token):  # the word that replaces has another piece
-                self._cursor = place
-                return
+        fits = place < len(self._source) and token == self._source[place]
+        found = place + 1 if fits else self._found(place, token)
+        self._text.append(token)
+        if found is not None:
+            self._cursor, self._lost = found, 0
+        elif self._lost:  # the replacement has another piece, or words were put in: the prompt goes on after them
+            self._cursor, self._lost = place, self._lost + 1
         else:
-            self._skipped = place
-        ahead = self._ahead(place, token)
-        if ahead is not None:
-            self._skipped = self._cursor = ahead
-        else:
+            self._left, self._lost = place, 1
             self._cursor = self._next_word(place)
 
-    def _after(self, place: int, token: int) -> int:
-        """Where the prompt probably goes on after `token` was said instead of `source[place]`."""
-        ahead = self._ahead(place, token)
-        return self._next_word(place) if ahead is None else ahead
+    def _found(self, place: int, token: int) -> int | None:
+        """The place after `token` where the text probably is in the prompt again."""
+        if self._text:
+            seen = self._after_pair.get((self._text[-1], token))
+            if seen:
+                return min(seen, key=lambda found: abs(found - 1 - place))
+        if self._lost:
+            for index in range(self._left, min(place, len(self._source))):  # words were put in, none replaced
+                if self._source[index] == token:
+                    return index + 1
+        return self._ahead(place, token)
 
     def _ahead(self, place: int, token: int) -> int | None:
         """Words were left out: the place after the next `token` in the prompt."""

@@ -251,7 +251,7 @@ class LlamaCppEngine:
                 self._disobedient = (number, events, time.monotonic())
             raise
         worker.done(number)
-        return [Completion(**completion) for completion in event["completions"]]
+        return [Completion(**{**found, "ids": tuple(found["ids"])}) for found in event["completions"]]
 
     def _failed(self, worker: Worker, event: dict[str, Any]) -> None:
         if event["event"] == "died":

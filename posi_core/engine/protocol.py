@@ -52,7 +52,7 @@ class Completion:
     """One candidate. `finished`: it ended by itself (stop or end-of-text token) rather than at the limit.
 
     `tokens` counts what was generated, the stop token included. Of the `drafted` tokens `accepted` were right;
-    `rounds` is the number of batches decoded. `prompt_tokens` were read, `cached_tokens` more were kept.
+    `rounds` is the number of batches decoded. `ids` are the tokens, without the stop token. `prompt_tokens` were read, `cached_tokens` more were kept.
     """
 
     text: str
@@ -64,6 +64,7 @@ class Completion:
     drafted: int = 0
     accepted: int = 0
     seconds: float = 0.0
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
