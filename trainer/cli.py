@@ -247,13 +247,19 @@ def eval_fuzz(
     source: Annotated[
         Path | None, typer.Option(help="Folder of the data sources, to mutate held-out prompts.")
     ] = None,
+    words: Annotated[
+        bool,
+        typer.Option(
+            "--words", help="Judge by a word list: a tenth of the time; the pipeline's logic alone."
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the report there (JSON).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
 ) -> None:
     """Mutated prompts through the pipeline, with a rewriter that wants to fail it; exit code 1 if it does."""
     from .evaluation.console import run_fuzz
 
-    if not run_fuzz(count, seed, policy, source, out=out, as_json=as_json):
+    if not run_fuzz(count, seed, policy, source, words=words, out=out, as_json=as_json):
         raise typer.Exit(1)
 
 

@@ -135,10 +135,19 @@ def run_obfuscation(
 
 
 def run_fuzz(
-    count: int, seed: int, policy: str, source: Path | None, *, out: Path | None, as_json: bool
+    count: int,
+    seed: int,
+    policy: str,
+    source: Path | None,
+    *,
+    words: bool,
+    out: Path | None,
+    as_json: bool,
 ) -> bool:
     """`posi eval fuzz`: True when nothing was found."""
+    from ..data.unsafe import load_terms
     from .fuzz import fuzz
+    from .fuzz.hostile import WordScorer
 
     seeds: list[str] = list(SEEDS)
     if source is not None:
@@ -147,17 +156,19 @@ def run_fuzz(
         seeds += [row["toxic"] for row in load_source(source, "coprov2_pairs") if is_held_out(row["toxic"])][
             :1000
         ]
+    if words:  # enough prompts that the word list minds
+        seeds += [f"a picture of {term} in the street" for term in sorted(load_terms())] * 6
     with _progress() as show:
         report = fuzz(
             seeds,
             count,
             policy=load_policy(policy),
-            scorer=load_scorer(),
+            scorer=WordScorer() if words else load_scorer(),
             encoder=load_encoder(),
             seed=seed,
             progress=lambda done: show("fuzzed prompts", done, count),
         )
-    data = json.dumps({**asdict(report), "clean": report.clean}, indent=1)
+    data = json.dumps(report.to_dict(), indent=1)
     if out is not None:
         out.write_text(data + "\n", encoding="utf-8")
     if as_json:

@@ -8,7 +8,7 @@ from posi.posi_core.policy import load_policy
 from posi.posi_core.safe_prompt import SafePrompter
 from posi.posi_core.verdict import Verdict
 from posi.trainer.evaluation.fuzz import fuzz
-from posi.trainer.evaluation.fuzz.hostile import RememberingScorer
+from posi.trainer.evaluation.fuzz.hostile import RememberingScorer, WordScorer
 from posi.trainer.evaluation.fuzz.mutate import mutated_prompts
 
 SEEDS = [f"a {word} beside a lake at dawn, oil painting" for word in RISKY] + [
@@ -64,3 +64,12 @@ def test_remembering_scorer_asks_once():
     assert remembering.score(["a gun", "a gun", "lake"]) == remembering.score(["a gun", "a gun", "lake"])
     assert scorer.calls == [("a gun", "lake")]
     assert remembering.score(["a gun"], words=True)[0].words
+
+
+def test_word_scorer_sees_through_disguise():
+    plain, hidden, harmless = WordScorer().score(
+        ["a corpse on a hill", "a c.o.r.p.s.e on a hill", "a hill"], words=True
+    )
+    assert plain.overall == hidden.overall == 0.95
+    assert [word.word for word in plain.words] == ["corpse"]
+    assert harmless.overall < 0.1

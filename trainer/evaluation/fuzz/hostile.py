@@ -1,15 +1,19 @@
-"""A rewriter that wants unsafe text to get through, and a scorer that remembers what it has scored."""
+"""A rewriter that wants unsafe text to get through, and scorers that are fast enough for a hundred thousand prompts."""
 
 from __future__ import annotations
 
 import random
+import re
 import zlib
 from collections.abc import Callable, Sequence
 
+from ....posi_core.normalize import readings
 from ....posi_core.risk import Scorer
-from ....posi_core.verdict import Risk
+from ....posi_core.verdict import CATEGORIES, Risk, WordRisk
+from ...data.unsafe import load_terms
 
 MEMORY = 200_000
+_WORD = re.compile(r"\w+")
 
 
 class HostileRewriter:
@@ -54,6 +58,29 @@ class HostileRewriter:
                 "\x00\ud800" + text,
             )
         )
+
+
+class WordScorer:
+    """Calls a text risky, in every category, when a reading of it holds an unsafe term of the training data.
+
+    A thousand times faster than the network, so that the pipeline's logic can be fuzzed by the hundred thousand.
+    """
+
+    identity = "words"
+
+    def __init__(self) -> None:
+        self._terms = load_terms()
+
+    def score(self, texts: Sequence[str], *, words: bool = False) -> list[Risk]:
+        return [self._risk(text, words) for text in texts]
+
+    def _risk(self, text: str, words: bool) -> Risk:
+        found = [match for match in _WORD.finditer(text) if match.group().lower() in self._terms]
+        hidden = (_WORD.findall(reading.lower()) for reading in readings(text)[1:])
+        risky = bool(found) or any(word in self._terms for reading in hidden for word in reading)
+        value = 0.95 if risky else 0.01
+        marked = [WordRisk(m.group(), m.start(), m.end(), 1 / len(found)) for m in found]
+        return Risk(value, dict.fromkeys(CATEGORIES, value), tuple(marked) if words else ())
 
 
 class RememberingScorer:

@@ -32,6 +32,10 @@ class FuzzReport:
     exceptions: int = 0
     faults: list[tuple[str, str, str]] = field(default_factory=list)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, with the verdict `clean`."""
+        return {**vars(self), "actions": dict(self.actions), "clean": self.clean}
+
     @property
     def clean(self) -> bool:
         return not (
