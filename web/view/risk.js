@@ -42,7 +42,7 @@ export function heatMap(text, words) {
     { class: "posi-text" },
     heat(text, words).map(({ text: piece, heat: share }) =>
       share > FAINT
-        ? el("mark", { class: "posi-heat", style: { "--posi-heat": `${Math.round(15 + share * 60)}%` } }, piece)
+        ? el("mark", { class: "posi-heat", style: { "--posi-heat": `${Math.round(12 + share * 46)}%` } }, piece)
         : piece,
     ),
   );
