@@ -79,7 +79,7 @@ def test_batches_hold_every_example_once_and_are_alike(lengths: list[int], size:
 
 
 def test_recipes_load_and_name_what_is_wrong(tmp_path: Path) -> None:
-    config = load_config(RECIPES / "sft-smollm2-135m.toml")
+    config = load_config(RECIPES / "smollm2-135m" / "sft.toml")
     assert config.template == Template()
     for text, message in {
         "bse = 1": "unknown key 'bse'",
