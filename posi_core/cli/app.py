@@ -16,7 +16,7 @@ from ..requirements import missing_module
 from . import check, doctor, models, rewrite
 from .lazy import LazyGroup
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_BLOCKED = 1, 2, 3
+EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 app = typer.Typer(
     name="posi",

@@ -13,6 +13,8 @@ from ..verdict import Verdict
 from . import options
 from .inputs import Prompts, read_prompts
 
+EXIT_FAILED, EXIT_BLOCKED = 1, 3
+
 KEYS = (
     "text",
     "action",
@@ -60,7 +62,8 @@ def rewrite(
     On a terminal the changed words are shown. In a pipe the safe prompts come out alone, one a line, in
     order; a blocked prompt leaves its replacement (or an empty line) there and its reason on standard error.
 
-    The exit code is 0 if every prompt passed or was rewritten, 3 if any was blocked.
+    The exit code is 0 if every prompt passed or was rewritten, 3 if any was blocked, and 1 if one was blocked
+    because something failed.
     """
     from ..safe_prompt import SafePrompter
 
@@ -68,14 +71,15 @@ def rewrite(
     prompts = read_prompts(texts, file)
     choice = options.chosen_model(model, server, server_model, threads, gpu_layers)
     show = _show_json if as_json else _show_terminal if sys.stdout.isatty() else _show_plain
-    blocked = False
+    blocked = failed = False
     with SafePrompter(rules, model=choice, cache=not no_cache) as prompter:
         for number, text in enumerate(_watched(prompts), 1):
             verdict = prompter.rewrite(text, syntax=syntax.value, bare=bare, deadline=timeout)
             show(verdict, number if prompts.many else None)
             blocked = blocked or verdict.blocked
+            failed = failed or verdict.failed
     if blocked:
-        raise typer.Exit(3)
+        raise typer.Exit(EXIT_FAILED if failed else EXIT_BLOCKED)
 
 
 def plain(verdict: Verdict) -> dict[str, Any]:

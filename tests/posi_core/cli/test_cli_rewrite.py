@@ -45,11 +45,11 @@ def test_a_failure_of_the_models_blocks_and_never_prints_the_prompt(run: Any) ->
     engine, scorer = FakeEngine(), FakeScorer()
     engine.error = EngineError("The worker died.")
     answer = run("rewrite", "a bloody knight", engine=engine)
-    assert (answer.code, answer.out) == (3, "\n")
+    assert (answer.code, answer.out) == (1, "\n")
     assert "The worker died." in answer.err
     scorer.error = ScorerError("The scorer is gone.")
     answer = run("rewrite", "a quiet lake", scorer=scorer)
-    assert (answer.code, answer.out) == (3, "\n")
+    assert (answer.code, answer.out) == (1, "\n")
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n"])
