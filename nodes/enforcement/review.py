@@ -12,7 +12,6 @@ from typing import Any
 from ...posi_core.policy import PRESETS, Policy
 from ...posi_core.safe_prompt.judge import judge
 from ...posi_core.service import service
-from ...posi_core.syntax import parse
 from .. import settings
 from .graph import SAFE_PROMPT, Feed, ShapeOf, feeds
 from .shapes import shape_of
@@ -123,6 +122,8 @@ _lock = Lock()
 
 def _judge(texts: Sequence[str], policy: Policy) -> dict[str, str]:
     """Text -> why it is over the limits, "" if it is not. One batch of the scorer for the texts not seen lately."""
+    from ...posi_core.syntax import parse  # ComfyUI's start need not wait for the parsers
+
     if not texts:
         return {}
     scorer = service().prompter(policy, None).parts.scorer()

@@ -29,22 +29,31 @@ LANGUAGES = ("en", "zh", "ja", "de")
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+DOOR = f"""
+import importlib.util, sys, time
+started = time.process_time()
+spec = importlib.util.spec_from_file_location("/x/custom_nodes/posi", {str(ROOT / "__init__.py")!r})
+module = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = module
+spec.loader.exec_module(module)
+assert module.WEB_DIRECTORY == "./web" and callable(module.comfy_entrypoint)
+assert not hasattr(module, "NODE_CLASS_MAPPINGS")
+importlib.import_module(".posi_core.service", spec.name)
+print(time.process_time() - started)
+heavy = {{"torch", "transformers", "llama_cpp", "onnxruntime", "numpy"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
 def test_the_door_is_v3_and_light() -> None:
-    """`NODE_CLASS_MAPPINGS`, even empty, would hide the V3 entry point."""
-    script = (
-        "import importlib.util, sys\n"
-        f"spec = importlib.util.spec_from_file_location('/x/custom_nodes/posi', {str(ROOT / '__init__.py')!r})\n"
-        "module = importlib.util.module_from_spec(spec)\n"
-        "sys.modules[spec.name] = module\n"
-        "spec.loader.exec_module(module)\n"
-        "assert module.WEB_DIRECTORY == './web' and callable(module.comfy_entrypoint)\n"
-        "assert not hasattr(module, 'NODE_CLASS_MAPPINGS')\n"
-        "from importlib import import_module\n"
-        "import_module('.posi_core.service', spec.name)\n"
-        "heavy = {'torch', 'transformers', 'llama_cpp', 'onnxruntime', 'numpy'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd="/")
+    """`NODE_CLASS_MAPPINGS`, even empty, would hide the V3 entry point. The best of three, in seconds of CPU."""
+    took = []
+    for _ in range(3):
+        command = [sys.executable, "-c", DOOR]
+        took.append(
+            float(subprocess.run(command, check=True, cwd="/", capture_output=True, text=True).stdout)
+        )
+    assert min(took) < 0.1
 
 
 def test_registry_metadata() -> None:
