@@ -79,7 +79,9 @@ def write_tiny_gguf(
         writer.add_string("posi.template.suffix", SUFFIX)
         writer.add_string("posi.template.stop", STOP)
         writer.add_string("posi.training_commit", "0123abc")
-    for name, tensor in _tensors(np.random.default_rng(seed), len(tokens), hidden, feed, layers, copying).items():
+    for name, tensor in _tensors(
+        np.random.default_rng(seed), len(tokens), hidden, feed, layers, copying
+    ).items():
         writer.add_tensor(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

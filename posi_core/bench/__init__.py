@@ -16,16 +16,24 @@ if TYPE_CHECKING:
 def bench(
     prompts: Annotated[
         Path | None,
-        typer.Option("--prompts", help='Text (one a line) or JSON lines with "prompt"; default: 100 of our own.'),
+        typer.Option(
+            "--prompts", help='Text (one a line) or JSON lines with "prompt"; default: 100 of our own.'
+        ),
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="How many of them.")] = 100,
-    model: Annotated[Path | None, typer.Option("--model", help="Your own GGUF instead of the shipped model.")] = None,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of both sides.")] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Your own GGUF instead of the shipped model.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads of both sides.")
+    ] = None,
     gpu_layers: Annotated[int | None, typer.Option("--gpu-layers", min=-1, help="Layers on the GPU.")] = None,
     flash_attention: Annotated[
         bool, typer.Option(help="On both sides. Without it a batch rounds otherwise than single tokens.")
     ] = True,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Times; the best of each prompt counts.")] = 2,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Times; the best of each prompt counts.")
+    ] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object.")] = False,
 ) -> None:
     """Compare the rewriter's engine with llama-cpp-python's create_completion, greedy, in one run.

@@ -47,7 +47,7 @@ def read_prompts(file: Path | None, count: int) -> list[str]:
     except (OSError, EOFError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{file} is not JSON lines with a \"prompt\" in UTF-8 ({error!r})") from error
+        raise UsageError(f'{file} is not JSON lines with a "prompt" in UTF-8 ({error!r})') from error
     if not prompts:
         raise UsageError(f"{file} has no prompts")
     return [prompt.strip() for prompt in prompts[:count]]

@@ -138,7 +138,9 @@ class Decoder:
         for text in texts:
             tokens = self.model.tokenize(text, special=True)
             if len(tokens) != 1:
-                raise RequestError(f"the stop text {text!r} is {len(tokens)} tokens for this model: one is needed")
+                raise RequestError(
+                    f"the stop text {text!r} is {len(tokens)} tokens for this model: one is needed"
+                )
             stops.add(tokens[0])
         if not stops:
             raise RequestError("no stop text is given: nothing would end an answer")
@@ -207,9 +209,7 @@ class Decoder:
         assert logits is not None
         return logits
 
-    def _round(
-        self, live: list[Candidate], stops: set[int], limit: int, request: dict[str, Any]
-    ) -> None:
+    def _round(self, live: list[Candidate], stops: set[int], limit: int, request: dict[str, Any]) -> None:
         """Decode every candidate's pending tokens and draft in one batch, and take what is right."""
         room = MAX_ROWS // len(live)
         tokens: list[int] = []

@@ -28,7 +28,9 @@ class CopyDraft:
         self._text: list[int] = []
         self._lost = 0  # tokens since the last one that fitted
         self._left = 0  # the place where the text left the prompt
-        self._guesses: dict[int, int] = {}  # place in the prompt -> the token the model would rather put there
+        self._guesses: dict[
+            int, int
+        ] = {}  # place in the prompt -> the token the model would rather put there
         self._places: list[int] = []  # for each token of the last proposal, its place in the prompt
         self._after_pair: dict[tuple[int, int], list[int]] = {}
         for place in range(2, len(self._source)):
@@ -74,7 +76,9 @@ class CopyDraft:
         self._text.append(token)
         if found is not None:
             self._cursor, self._lost = found, 0
-        elif self._lost:  # the replacement has another piece, or words were put in: the prompt goes on after them
+        elif (
+            self._lost
+        ):  # the replacement has another piece, or words were put in: the prompt goes on after them
             self._cursor, self._lost = place, self._lost + 1
         else:
             self._left, self._lost = place, 1

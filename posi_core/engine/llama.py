@@ -95,10 +95,7 @@ class LlamaModel:
         step = self._sequences.itemsize
         base = self._sequences.ctypes.data
         pointers = (ctypes.POINTER(ctypes.c_int32) * BATCH)(
-            *(
-                ctypes.cast(base + row * step, ctypes.POINTER(ctypes.c_int32))  # type: ignore[arg-type]
-                for row in range(BATCH)
-            )
+            *(ctypes.cast(base + row * step, ctypes.POINTER(ctypes.c_int32)) for row in range(BATCH))
         )
         self._kept_alive = (counts, pointers)
         batch = self._api.llama_batch()
@@ -149,7 +146,11 @@ class LlamaModel:
         return buffer.raw[: max(count, 0)]
 
     def decode(
-        self, tokens: Sequence[int], positions: Sequence[int], sequences: Sequence[int], wanted: Sequence[bool]
+        self,
+        tokens: Sequence[int],
+        positions: Sequence[int],
+        sequences: Sequence[int],
+        wanted: Sequence[bool],
     ) -> NDArray[np.float32]:
         """Run at most BATCH rows; their keys and values join the cache. Returns logits of the wanted rows.
 

@@ -214,7 +214,9 @@ class LlamaCppEngine:
                 self._safe = True
                 self._start()
                 return
-            raise EngineError(f"The engine's worker {ending} while it loaded {self.path.name}: {words or '…'}")
+            raise EngineError(
+                f"The engine's worker {ending} while it loaded {self.path.name}: {words or '…'}"
+            )
         if event["kind"] == "model":
             raise ModelFileError(
                 f"{self.path} cannot be loaded ({words or event['message']}): truncated, damaged or of an "
@@ -237,33 +239,31 @@ class LlamaCppEngine:
             progress=on_token is not None,
         )
         try:
-            while True:
-                event = _next(events, deadline, cancelled)
-                if event["event"] == "tokens" and on_token is not None:
+            event = _next(events, deadline, cancelled)
+            while event["event"] == "tokens":
+                if on_token is not None:
                     on_token(event["tokens"])
-                elif event["event"] == "done":
-                    break
-                elif event["event"] in ("died", "error"):
-                    self._failed(worker, event)
+                event = _next(events, deadline, cancelled)
         except BaseException:  # a deadline, ctrl-C or a caller's own error: the worker must not work on
-            if worker.alive and self._worker is worker:
-                worker.cancel(number)
-                self._disobedient = (number, events, time.monotonic())
+            worker.cancel(number)
+            self._disobedient = (number, events, time.monotonic())
             raise
         worker.done(number)
+        if event["event"] != "done":
+            raise self._failure(worker, event)
         return [Completion(**{**found, "ids": tuple(found["ids"])}) for found in event["completions"]]
 
-    def _failed(self, worker: Worker, event: dict[str, Any]) -> None:
+    def _failure(self, worker: Worker, event: dict[str, Any]) -> EngineError:
         if event["event"] == "died":
             ending, words = worker.ending(), worker.last_words()
             self._stop()
             detail = f" ({words})" if words else ""
-            raise EngineError(
+            return EngineError(
                 f"The engine's worker {ending} in the middle of a request{detail}; the next one starts another."
             )
         if event["kind"] == "deadline":
-            raise _past()
-        raise EngineError(f"The engine cannot answer: {event['message']}.")
+            return _past()
+        return EngineError(f"The engine cannot answer: {event['message']}.")
 
     def _settle(self) -> None:
         """Before the next request: the last one, if it was cancelled, must have ended, or the worker is replaced."""

@@ -122,6 +122,8 @@ class OpenAIEngine:
             "top_p": request.top_p,
             "seed": request.seed + index,
             "stop": list(request.stop),
+            # llama.cpp's servers penalise repetition by default, and a rewrite repeats its prompt.
+            "repeat_penalty": 1.0,
         }
         if self._model:
             body["model"] = self._model
@@ -186,7 +188,9 @@ class _Call:
             if not isinstance(text, str):
                 raise TypeError("text is no string")
         except (ValueError, LookupError, TypeError) as error:
-            raise EngineError(f"{self._url} answered with something else than a completion ({error!r}).") from error
+            raise EngineError(
+                f"{self._url} answered with something else than a completion ({error!r})."
+            ) from error
         usage = answer.get("usage") or {}
         return Completion(
             text=text,

@@ -51,8 +51,9 @@ class GenerateRequest:
 class Completion:
     """One candidate. `finished`: it ended by itself (stop or end-of-text token) rather than at the limit.
 
-    `tokens` counts what was generated, the stop token included. Of the `drafted` tokens `accepted` were right;
-    `rounds` is the number of batches decoded. `ids` are the tokens, without the stop token. `prompt_tokens` were read, `cached_tokens` more were kept.
+    `tokens` counts what was generated, the stop token included; `ids` are those tokens without it. Of the `drafted`
+    tokens `accepted` were right; `rounds` is the number of batches decoded. `prompt_tokens` were read, and
+    `cached_tokens` more were kept from the last request.
     """
 
     text: str

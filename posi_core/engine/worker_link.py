@@ -88,9 +88,10 @@ class Worker:
                     stream.close()
 
     def last_words(self) -> str:
-        """The last line it wrote to standard error, for an error message."""
-        self._noise.join(timeout=0.5 if self._dead else 0)
-        return next((line for line in reversed(self._said) if line.strip()), "")
+        """The line of its standard error that says most: the last one about an error, else the last one."""
+        self._noise.join(timeout=0.5 if self._dead else 0.05)
+        lines = [line for line in reversed(self._said) if line.strip()]
+        return next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
 
     def ending(self) -> str:
         """How the process ended, in words."""

@@ -37,7 +37,9 @@ def clean(answer: str, original: str, *, finished: bool) -> str | None:
         text = _CHATTER.sub("", text.strip(), count=1)
     text = _unquoted(text.strip(), original)
     if "\n" not in original:
-        text = " ".join(text.split("\n", 1)[0].split()) if _explains(text, original) else " ".join(text.split())
+        text = (
+            " ".join(text.split("\n", 1)[0].split()) if _explains(text, original) else " ".join(text.split())
+        )
     shortened = without_runaway(text, original)
     if not finished and shortened == text:
         return None
@@ -61,7 +63,7 @@ def without_runaway(text: str, original: str) -> str:
     # One word without spaces may run away as well.
     match = re.search(r"(\S{1,12}?)\1{7,}\S{0,12}$", text)
     if match and match.group(1) * 8 not in original:
-        return text[: match.start()].rstrip(" ,;") + ("" if match.start() == 0 else "")
+        return text[: match.start()].rstrip(" ,;")
     return text
 
 

@@ -46,9 +46,7 @@ class Rewriter:
         told = 0
         answers = []
         for part in parts:
-            completions = self._ask(
-                part, n, temperature, seed, deadline, cancelled, _shifted(on_token, told)
-            )
+            completions = self._ask(part, n, temperature, seed, deadline, cancelled, _shifted(on_token, told))
             told += sum(completion.tokens for completion in completions)
             answers.append(
                 [clean(answer.text, part.text, finished=answer.finished) for answer in completions]
