@@ -112,6 +112,8 @@ def register() -> None:
     script_callbacks.on_ui_settings(settings.register)
     script_callbacks.on_before_ui(settings.register)
     script_callbacks.on_before_ui(xyz.register)
+    # With --nowebui the plot script reads its axes before that callback; it is loaded before any extension.
+    xyz.register()
     script_callbacks.on_ui_tabs(tab.build)
     script_callbacks.on_app_started(api.mount)
     script_callbacks.on_script_unloaded(unload)

@@ -57,6 +57,9 @@ def build(rules: Rules) -> Any:
             done.append(verdict.to_dict())
         yield summary(done, len(prompts)), rows(done), write(done) if done else None
 
+    def halt(job: str) -> None:
+        _stopped.add(job)
+
     with gr.Row(elem_classes=["posi-split"]):
         with gr.Column(scale=1, min_width=280):
             lines = gr.Textbox(label="Prompts, one a line", lines=8, elem_id="posi_batch_lines")
@@ -80,7 +83,7 @@ def build(rules: Rules) -> Any:
             )
     job = gr.State(lambda: uuid.uuid4().hex)
     start.click(run, [lines, file, policy, syntax, job], [state, result, files])
-    stop.click(_stopped.add, [job], None, queue=False)
+    stop.click(halt, [job], None, queue=False)
     return policy
 
 

@@ -87,7 +87,7 @@ class FakeModel:
 def fake_sampling(recorder: Recorder, model: FakeModel) -> None:
     """Zeros instead of a sampled picture, at the size asked for."""
     import torch
-    from modules import devices, extra_networks, images, processing, sd_models, shared_items
+    from modules import devices, images, processing, sd_models, shared_items
 
     shared_items.Shared.sd_model = property(lambda _: model)
     sd_models.model_data.sd_model = model
@@ -122,9 +122,14 @@ def fake_sampling(recorder: Recorder, model: FakeModel) -> None:
 
     images.save_image = save_image
 
+
+def fake_loras(recorder: Recorder) -> None:
+    """Notes which networks a prompt activates, in the place of Forge's own loader of LoRA files."""
+    from modules import extra_networks
+
     class Lora(extra_networks.ExtraNetwork):
         def activate(self, p, params_list):
-            recorder.loras += [params.items[0] for params in params_list if params.items]
+            recorder.loras += [":".join(params.items) for params in params_list if params.items]
 
         def deactivate(self, p):
             pass
@@ -164,6 +169,10 @@ def main() -> None:
     webui.create_api(app)
     script_callbacks.before_ui_callback()
     script_callbacks.app_started_callback(None, app)
+    # Extensions that register their options only when a script object is made come too late under --nowebui.
+    script_callbacks.ui_settings_callback()
+    fake_loras(recorder)
+    shared.opts.data["sd_model_checkpoint"] = "fake"
     shared.opts.live_previews_enable = False
     client = TestClient(app, raise_server_exceptions=False)
     commands = Commands(client, recorder, parts)
@@ -260,7 +269,7 @@ class Commands:
 
         def predict(*_, image, **__):
             mask = Image.new("L", image.size, 255)
-            return output(bboxes=[[0, 0, *image.size]], masks=[mask], preview=image)
+            return output(bboxes=[[0, 0, *image.size]], masks=[mask], confidences=[0.9], preview=image)
 
         module.ultralytics_predict = predict
         module.AfterDetailerScript.get_ad_model = lambda *_: "face_yolov8n.pt"

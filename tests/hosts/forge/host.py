@@ -46,9 +46,9 @@ class Forge:
         self._commands, self._answers = os.fdopen(ours, "w"), os.fdopen(answers)
         self._read()
 
-    def do(self, name: str, **arguments: Any) -> dict[str, Any]:
+    def do(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Run a command of the driver; a fault inside Forge fails the test with its traceback."""
-        print(json.dumps({"do": name, **arguments}), file=self._commands, flush=True)
+        print(json.dumps({"do": command, **arguments}), file=self._commands, flush=True)
         answer = self._read()
         assert "error" not in answer, answer["error"]
         return answer
