@@ -24,13 +24,14 @@ def export_adapter(
     """
     import gguf
     import numpy as np
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
         state = load_file(str(adapter / "adapter_model.safetensors"))
         alpha = float(settings["lora_alpha"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelFileError(f"{adapter} holds no LoRA adapter: {error!r}") from error
     layout = Layout(architecture, config)
     with replacing(out) as part:

@@ -23,10 +23,11 @@ def load_merged(base: str, adapter: Path) -> Merged:
     """Raises ModelFileError when base or adapter is missing or they do not fit each other."""
     import torch
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     loaded = load_base(base, dtype=torch.float32)
     try:
         model = PeftModel.from_pretrained(loaded.model, str(adapter), autocast_adapter_dtype=True).float()
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelFileError(f"the adapter {adapter} does not fit the base {base}: {error}") from error
     return Merged(model.merge_and_unload().eval(), loaded.tokenizer, loaded.gguf)
