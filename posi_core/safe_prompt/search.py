@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..similarity import Encoder
     from ..syntax import ParsedPrompt
 
+WORDS_TAKEN_OUT = "words taken out"
 MAX_DROPPED = 12
 """At most so many words are taken out of one prompt; a text that needs more is blocked."""
 
@@ -90,8 +91,15 @@ class Search:
         return self.choose()
 
     def choose(self) -> Candidate | None:
-        """Lowest risk among the candidates under every threshold that are similar enough."""
+        """Lowest risk among the candidates under every threshold that are similar enough.
+
+        Of those with words taken out that are under `accept`, the most similar: each word more lowers the risk,
+        and would be lost for nothing.
+        """
         fit = [candidate for candidate in self.seen.values() if self._fits(candidate)]
+        spared = [c for c in fit if c.origin == WORDS_TAKEN_OUT and c.judgement.accepted]
+        if spared:
+            return max(spared, key=lambda candidate: (candidate.similarity, candidate.text))
         return min(fit, key=_order) if fit else None
 
     def nearest(self) -> Candidate | None:
@@ -119,7 +127,7 @@ class Search:
                 break
             yield sets, f"round {number}"
         if self.policy.drop_words:
-            yield self._dropped(), "words taken out"
+            yield self._dropped(), WORDS_TAKEN_OUT
 
     def _start(self) -> Candidate | None:
         similar = [c for c in self.seen.values() if c.similarity >= self.policy.similarity_floor]

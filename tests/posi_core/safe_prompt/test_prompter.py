@@ -93,6 +93,12 @@ def test_words_are_taken_out_last():
     assert "words taken out" in verdict.reason
 
 
+def test_no_more_words_are_taken_out_than_needed():
+    scorer = FakeScorer({"bloody": ("violence", 0.9), "hill": ("violence", 0.2), "oil": ("violence", 0.2)})
+    verdict = prompter(FakeEngine(stubborn=["bloody"]), scorer=scorer).rewrite(KNIGHT)
+    assert verdict.text == "a knight on a hill, oil painting"
+
+
 def test_what_cannot_be_made_safe_is_blocked():
     engine = FakeEngine(stubborn=["bloody", "gun"])
     verdict = prompter(engine, rewriting={"drop_words": False}).rewrite("bloody gun on a table")
