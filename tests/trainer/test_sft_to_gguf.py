@@ -14,7 +14,7 @@ from posi.trainer.data.sources import write_rows
 from posi.trainer.export.compare import compare
 from posi.trainer.export.export import Exporter, ExportRequest, export
 from posi.trainer.export.gguf_file import open_gguf, read_template, text_value
-from posi.trainer.export.greedy import answer_limit, greedy_llama_cpp, greedy_transformers
+from posi.trainer.export.greedy import answer_limit, greedy_llama_cpp, greedy_transformers, would_say
 from posi.trainer.export.quantize import TYPES
 from posi.trainer.export.verify import verify
 from posi.trainer.sft.config import SFTConfig
@@ -122,8 +122,17 @@ def test_another_config_does_not_go_on_with_a_run(config: SFTConfig, run: Path) 
 
 def test_llama_cpp_says_what_transformers_says(adapter: Path, tmp_path: Path) -> None:
     result = verify(ExportRequest(adapter, tmp_path / "model.gguf", threads=1), PROMPTS, lambda _line: None)
-    assert result.passed, result.differing
+    assert result.equal == result.prompts == len(PROMPTS), result.differing
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_would_say_something_else_is_seen(adapter: Path, tmp_path: Path) -> None:
+    with Exporter(ExportRequest(adapter, tmp_path / "model.gguf", kind="f32", threads=1), print) as exporter:
+        model, tokenizer = exporter.merged.model, exporter.merged.tokenizer
+        said = greedy_transformers(model, tokenizer, TEMPLATE, PROMPTS[:2])
+        prompt = TEMPLATE.prompt_ids(tokenizer, PROMPTS[0])
+        assert would_say(model, prompt, said.answers[0])
+        assert not would_say(model, prompt, (*said.answers[0][:3], 5, *said.answers[0][4:]))
 
 
 def test_an_export_carries_its_template_and_commit(adapter: Path, config: SFTConfig, tmp_path: Path) -> None:

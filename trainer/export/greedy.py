@@ -15,11 +15,19 @@ from .gguf_file import read_template
 
 @dataclass(frozen=True)
 class Greedy:
-    """Texts in the order of the prompts; `tokens` generated in all, in `seconds` of decoding and prompt reading."""
+    """Texts and tokens (the stop token included, where it came) in the order of the prompts.
+
+    `seconds` is wall time of reading prompts and decoding.
+    """
 
     texts: tuple[str, ...]
-    tokens: int
+    answers: tuple[tuple[int, ...], ...]
     seconds: float
+
+    @property
+    def tokens(self) -> int:
+        """Tokens generated in all."""
+        return sum(map(len, self.answers))
 
 
 def answer_limit(prompt_tokens: int) -> int:
@@ -46,20 +54,22 @@ def greedy_llama_cpp(path: Path, prompts: Sequence[str], *, threads: int | None 
     before, after = tokens_of(template.prefix, True), tokens_of(template.suffix, True)
     (stop,) = tokens_of(template.stop, True)
     texts: list[str] = []
-    total = 0
+    answers: list[tuple[int, ...]] = []
     began = time.perf_counter()
     for prompt in prompts:
         middle = tokens_of(prompt, False)
         answer: list[int] = []
         for token in model.generate([*before, *middle, *after], temp=0.0, repeat_penalty=1.0):
-            total += 1
+            answer.append(token)
             if token == stop or len(answer) >= answer_limit(len(middle)):
                 break
-            answer.append(token)
-        texts.append(model.detokenize(answer).decode("utf-8", "replace"))
+        texts.append(
+            model.detokenize([token for token in answer if token != stop]).decode("utf-8", "replace")
+        )
+        answers.append(tuple(answer))
     seconds = time.perf_counter() - began
     model.close()
-    return Greedy(tuple(texts), total, seconds)
+    return Greedy(tuple(texts), tuple(answers), seconds)
 
 
 def greedy_transformers(model: Any, tokenizer: Any, template: Template, prompts: Sequence[str]) -> Greedy:
@@ -68,7 +78,7 @@ def greedy_transformers(model: Any, tokenizer: Any, template: Template, prompts:
 
     (stop,) = tokenizer(template.stop, add_special_tokens=False).input_ids
     texts: list[str] = []
-    total = 0
+    answers: list[tuple[int, ...]] = []
     began = time.perf_counter()
     for prompt in prompts:
         ids = torch.tensor([template.prompt_ids(tokenizer, prompt)])
@@ -83,6 +93,19 @@ def greedy_transformers(model: Any, tokenizer: Any, template: Template, prompts:
                 pad_token_id=stop,
             )
         answer = out[0, ids.shape[1] :].tolist()
-        total += len(answer)
         texts.append(tokenizer.decode([token for token in answer if token != stop]))
-    return Greedy(tuple(texts), total, time.perf_counter() - began)
+        answers.append(tuple(answer))
+    return Greedy(tuple(texts), tuple(answers), time.perf_counter() - began)
+
+
+def would_say(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> bool:
+    """Whether greedy decoding of `model` after the tokens `prompt` gives exactly the tokens `answer`.
+
+    One pass over both: it does if every token of the answer is the most likely one after those before it.
+    """
+    import torch
+
+    with torch.no_grad():
+        logits = model(torch.tensor([[*prompt, *answer[:-1]]])).logits[0, len(prompt) - 1 :]
+    said: list[int] = logits.argmax(-1).tolist()
+    return said == list(answer)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .export import Exporter, ExportRequest, Progress
-from .greedy import greedy_llama_cpp, greedy_transformers
+from .greedy import greedy_llama_cpp, greedy_transformers, would_say
 
 REQUIRED_EQUAL = 0.95
 
@@ -28,11 +28,14 @@ def verify(request: ExportRequest, prompts: Sequence[str], progress: Progress) -
     """Merge, write the unquantised GGUF into a scratch folder and compare; nothing is left behind."""
     with Exporter(request, progress) as exporter:
         progress("rewriting with llama.cpp")
-        ours = greedy_llama_cpp(exporter.unquantised, prompts, threads=request.threads).texts
-        progress("rewriting with transformers in float32")
-        merged = exporter.merged
-        theirs = greedy_transformers(merged.model, merged.tokenizer, exporter.template, prompts).texts
-    differing = tuple(
-        (prompt, one, other) for prompt, one, other in zip(prompts, ours, theirs, strict=True) if one != other
-    )
+        ours = greedy_llama_cpp(exporter.unquantised, prompts, threads=request.threads)
+        progress("asking transformers in float32")
+        model, tokenizer, template = exporter.merged.model, exporter.merged.tokenizer, exporter.template
+        unequal = [
+            (prompt, text)
+            for prompt, text, answer in zip(prompts, ours.texts, ours.answers, strict=True)
+            if not would_say(model, template.prompt_ids(tokenizer, prompt), answer)
+        ]
+        theirs = greedy_transformers(model, tokenizer, template, [prompt for prompt, _text in unequal]).texts
+    differing = tuple((*pair, other) for pair, other in zip(unequal, theirs, strict=True))
     return Verification(len(prompts), len(prompts) - len(differing), differing)
