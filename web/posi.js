@@ -10,7 +10,7 @@ import { attachPanel } from "./view/node_widget.js";
 import { sidebar } from "./view/sidebar.js";
 
 /** Nodes that show what came of their last run, with the least height of their panel in pixels. */
-const PANELS = { POSI_SafePrompt: 160, POSI_SafeTextEncode: 160, POSI_PromptRisk: 240 };
+const PANELS = { POSI_SafePrompt: 190, POSI_SafeTextEncode: 190, POSI_PromptRisk: 240 };
 
 const posi = server((path, options) => api.fetchApi(path, options));
 const [enforcement, i18n] = await Promise.all([
