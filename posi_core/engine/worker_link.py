@@ -6,6 +6,7 @@ import collections
 import contextlib
 import itertools
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -38,6 +39,9 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                # Threads that wait at a barrier give their core away: spinning beside another busy program (an
+                # image model on the CPU) makes a rewrite of two seconds take a minute.
+                env={"OMP_WAIT_POLICY": "passive", **os.environ},
                 **options,
             )
         except OSError as error:
