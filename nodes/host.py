@@ -39,6 +39,11 @@ def raise_if_interrupted() -> None:
     comfy.model_management.throw_exception_if_processing_interrupted()
 
 
+def has_gpu() -> bool:
+    """True if ComfyUI itself works on a GPU."""
+    return str(comfy.model_management.get_torch_device().type) != "cpu"
+
+
 def make_room(bytes_needed: int) -> None:
     """Asks ComfyUI to move its own models off the GPU until `bytes_needed` are free there."""
     comfy.model_management.free_memory(bytes_needed, comfy.model_management.get_torch_device())

@@ -35,8 +35,7 @@ def safe(
     Raises ComfyUI's interruption when the user stopped the run, PolicyError for a policy that cannot be used.
     """
     chosen = dataclasses.replace(policy or load_policy(strictness), on_block=ON_BLOCK[on_block])
-    if model is not None and model.gpu_layers and not model.base_url:
-        _make_room(model)
+    _make_room(model)
     report = host.progress()
     try:
         verdict = _rewrite(text, chosen, model, report)
@@ -120,8 +119,11 @@ def _under_floor(
     )
 
 
-def _make_room(model: ModelChoice) -> None:
+def _make_room(model: ModelChoice | None) -> None:
+    """Before a load that may go to the GPU: without a number of layers a CUDA build of llama.cpp puts all there."""
+    if not host.has_gpu() or (model is not None and (model.base_url or model.gpu_layers == 0)):
+        return
     started = service().prompter("standard", model).parts.started()
     if started is None or not started.health().loaded:
-        size = find("rewriter", model.path).stat().st_size
+        size = find("rewriter", model.path if model else None).stat().st_size
         host.make_room(int(size * 1.25) + CONTEXT_BYTES)

@@ -82,6 +82,7 @@ class Host:
     bars: list[list[int]] = field(default_factory=list)
     room: list[int] = field(default_factory=list)
     unloads: int = 0
+    device: str = "cpu"
     ggufs: dict[str, Path] = field(default_factory=dict)
     llm_folders: list[str] = field(default_factory=list)
     multi_user: bool = False
@@ -145,7 +146,7 @@ def _modules() -> dict[str, types.ModuleType]:
             "processing_interrupted": lambda: HOST.interrupted,
             "throw_exception_if_processing_interrupted": _throw_if_interrupted,
             "free_memory": lambda size, _device: HOST.room.append(size),
-            "get_torch_device": lambda: "gpu",
+            "get_torch_device": lambda: types.SimpleNamespace(type=HOST.device),
             "unload_all_models": _unload_all_models,
         },
         "comfy_execution": {},

@@ -16,6 +16,7 @@ from posi.nodes.prompt_list import PromptListNode
 from posi.nodes.prompt_risk import PromptRiskNode
 from posi.nodes.safe_prompt import SafePromptNode
 from posi.nodes.safe_text_encode import SafeTextEncodeNode
+from posi.posi_core.engine import EngineStatus
 from posi.posi_core.errors import EngineError, PolicyError
 from posi.posi_core.safe_prompt import ModelChoice
 from posi.posi_core.service import Service
@@ -139,19 +140,28 @@ def test_verdicts_stand_in_the_history(service: Service) -> None:
     assert service.history[0]["source"] == "comfyui"
 
 
-def test_room_is_asked_for_before_a_gpu_load_only(
-    service: Service, host: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_room_is_asked_for_before_a_load_that_may_go_to_the_gpu(
+    service: Service, engine: FakeEngine, host: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "tiny.gguf"
     path.write_bytes(b"GGUF" + bytes(996))
     monkeypatch.setattr(run, "find", lambda _role, _path=None: path)
     monkeypatch.setattr(run, "_rewrite", lambda text, policy, *_: service.prompter(policy).rewrite(text))
-    safe("a cat", model=ModelChoice(path=path, gpu_layers=0))
-    assert host.room == []
+    monkeypatch.setattr(engine, "health", lambda: EngineStatus(kind="fake", identity="fake", loaded=False))
+    room = 1250 + run.CONTEXT_BYTES
+    safe("a cat")
+    assert host.room == [], "ComfyUI itself runs on the CPU"
+    host.device = "cuda"
+    safe("a cat")
     safe("a cat", model=ModelChoice(path=path, gpu_layers=-1))
-    assert host.room == [1250 + run.CONTEXT_BYTES]
+    assert host.room == [room, room]
+    safe("a cat", model=ModelChoice(path=path, gpu_layers=0))
     safe("a cat", model=ModelChoice(gpu_layers=-1, base_url="http://127.0.0.1:1/v1"))
-    assert len(host.room) == 1
+    assert host.room == [room, room]
+    service.prompter("standard").rewrite("a bloody knight")
+    monkeypatch.setattr(engine, "health", lambda: EngineStatus(kind="fake", identity="fake", loaded=True))
+    safe("a cat")
+    assert host.room == [room, room], "it is loaded already"
 
 
 class FakeClip:
