@@ -52,7 +52,9 @@ def load_base(source: str, *, dtype: Any) -> Base:
     Raises ModelFileError when it is not there or cannot be read.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # a second of loading needs none, and it is written over our own lines
     gguf = find_gguf(source)
     try:
         if gguf is None:
