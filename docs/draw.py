@@ -13,7 +13,7 @@ from rich.text import Text
 
 PROMPTS = (
     "a lighthouse on a cliff at dawn, watercolor, soft light",
-    "a knight with a bloody sword over his slain enemy, oil painting",
+    "an angry man strangling his neighbour in a kitchen, 1950s illustration",
 )
 
 

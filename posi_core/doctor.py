@@ -30,7 +30,7 @@ CPU_FEATURES = (
     "amx_int8",
     "asimddp",
 )
-SAMPLE = "a watercolor of a murderer with a bloody knife, by a lighthouse"
+SAMPLE = "an angry man strangling his neighbour in a kitchen, 1950s illustration"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from posi.posi_core.policy import policy_from_toml, policy_to_toml
 ROOT = Path(__file__).parents[1]
 POLICY = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
 SERVERS = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
+COMFYUI = (ROOT / "docs" / "comfyui.md").read_text(encoding="utf-8")
 
 
 def test_the_policy_shown_is_valid_and_does_what_it_says() -> None:
@@ -36,6 +37,6 @@ def test_routes_limits_and_variables() -> None:
     assert f"{service.MAX_CHARACTERS:,} characters" in SERVERS
     assert f"{service.MAX_PROMPTS} prompts" in SERVERS
     for variable in (settings.MODE_VARIABLE, settings.POLICY_VARIABLE, settings.REDACT_VARIABLE):
-        assert f"`{variable}`" in SERVERS
+        assert f"`{variable}`" in COMFYUI
     for mode in settings.MODES:
-        assert f"`{mode}`" in SERVERS
+        assert f"`{mode}`" in COMFYUI

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 COMMAND = [sys.executable, "-c", "from posi.posi_core.cli import main; main()"]
-RISKY = "a knight with a bloody sword over his slain enemy, oil painting"
+RISKY = "an angry man strangling his neighbour in a kitchen, 1950s illustration"
 
 
 @pytest.fixture
@@ -95,4 +95,5 @@ def test_the_shipped_model_rewrites_the_readme_example(environment: dict[str, st
     assert process.returncode == 0, (verdict["reason"], complaint)
     assert verdict["action"] == "rewrite"
     assert verdict["risk_after"]["overall"] < 0.5 < verdict["risk_before"]["overall"]
-    assert "knight" in verdict["text"]
+    assert verdict["similarity"] > 0.5
+    assert "kitchen" in verdict["text"]
