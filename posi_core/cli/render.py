@@ -55,8 +55,6 @@ def verdict_view(verdict: Verdict, *, colour: bool) -> RenderableType:
         risk = f"risk {verdict.risk_before.overall:.0%}"
         if verdict.risk_after is not None and verdict.action == "rewrite":
             risk += f" → {verdict.risk_after.overall:.0%}"
-        if verdict.action != "pass":
-            risk += f" ({verdict.risk_before.top})"
         facts.append(risk)
     if verdict.similarity is not None and verdict.action == "rewrite":
         facts.append(f"similarity {verdict.similarity:.2f}")

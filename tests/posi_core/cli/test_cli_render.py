@@ -45,7 +45,7 @@ def test_word_diff_with_colour_strikes_out_what_went() -> None:
 
 def test_headline_tells_risk_similarity_and_time() -> None:
     shown = on_screen(verdict_view(verdict(), colour=False))
-    assert "✎ rewritten   risk 62% → 8% (violence) · similarity 0.84 · 0.41 s" in shown
+    assert "✎ rewritten   risk 62% → 8% · similarity 0.84 · 0.41 s" in shown
     assert "Violence 0.90 (limit 0.50)" in shown
 
 
