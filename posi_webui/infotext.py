@@ -26,6 +26,7 @@ _AXIS_VALUES = re.compile(r"([XYZ]) Values")
 def write(p: Any, guard: Guard) -> None:
     """Adds POSI's entries to `p.extra_generation_params`, one value an image, found by the image's prompt."""
     params = p.extra_generation_params
+    scrub(params, guard)
 
     def entry(read: Callable[[Verdict], str | None]) -> Callable[..., str | None]:
         def value(prompt_text: str = "", **_: Any) -> str | None:

@@ -35,12 +35,10 @@ class PosiScript(scripts.Script):  # type: ignore[misc]
     def after_component(self, component: Any, **kwargs: Any) -> None:
         accordion.attach_panel(component, kwargs.get("elem_id"))
 
-    def before_process(self, p: Any, *args: Any) -> None:
-        include_in_adetailer()
-
     def before_process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
         if kwargs.get("batch_number", 0) == 0:
             setattr(p, GUARD, None)
+            include_in_adetailer()
         self._protect(p, args, kwargs.get("prompts"))
 
     def process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +98,10 @@ def explain(error: Exception) -> str:
 
 
 def include_in_adetailer() -> None:
-    """ADetailer's second pass runs only the scripts its setting names; without POSI there, its prompt would be raw."""
+    """ADetailer's second pass runs only the scripts its setting names; without POSI there, its prompt would be raw.
+
+    Looked at in each run, since a client may override that setting.
+    """
     names = shared.opts.data.get("ad_script_names")
     if isinstance(names, str) and "posi" not in [name.strip() for name in names.split(",")]:
         shared.opts.data["ad_script_names"] = f"{names},posi" if names.strip() else "posi"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,28 @@ def register() -> None:
         if note:
             option.info(note)
         shared.opts.add_option(PREFIX + field.name, option)
+
+
+def keep_from_api() -> None:
+    """Takes POSI's options out of what API clients set in Forge, whose `/sdapi/v1/options` forgets `restrict_api`.
+
+    A1111 minds it and has no such function. Forge's settings page does not go through it.
+    """
+    try:
+        from modules import sysinfo
+    except ImportError:
+        return
+    set_config = getattr(sysinfo, "set_config", None)
+    if set_config is None or hasattr(set_config, "__wrapped__"):
+        return
+
+    @functools.wraps(set_config)
+    def without_posi(req: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        return set_config(
+            {key: value for key, value in req.items() if not key.startswith(PREFIX)}, *args, **kwargs
+        )
+
+    sysinfo.set_config = without_posi
 
 
 def current() -> Settings:
