@@ -23,7 +23,9 @@ MAX_ROWS = 63
 """From 64 rows on llama.cpp's flash attention works in tiles that round otherwise: below, on CPUs, a row's logits
 are bit for bit those of the token decoded alone."""
 
-FIRST_DRAFT, SHORT_DRAFT, LONG_DRAFT = 24, 24, 60
+WORTH, FIRST_WORTH = 0.6, 0.5
+"""A draft goes on as long as the chance that all of it is right is at least this: what a row costs, as a share of
+what it saves when it is right."""
 
 
 class Stopped(Exception):
@@ -54,7 +56,6 @@ class Candidate:
     rounds: int = 0
     drafted: int = 0
     accepted: int = 0
-    draft_length: int = FIRST_DRAFT
 
     @property
     def answer(self) -> list[int]:
@@ -231,16 +232,18 @@ class Decoder:
             start = end
 
     def _proposal(self, candidate: Candidate, room: int, limit: int) -> list[int]:
-        if candidate.draft is None:
+        draft, pending = candidate.draft, len(candidate.pending)
+        most = min(room - pending, limit - len(candidate.tokens) - 1)
+        if draft is None or most <= 0:
             return []
-        pending = len(candidate.pending)
-        most = min(candidate.draft_length, room - pending, limit - len(candidate.tokens) - 1)
-        proposal = candidate.draft.propose(max(most, 0))
-        # The kernels take rows in fours, and a row left over costs more than its share: unless the draft ends here,
-        # a multiple of four is best.
+        # Beside the rows of the prompt a row is cheaper than in a batch of its own.
+        proposal = draft.propose(most, FIRST_WORTH if pending > 1 else WORTH)
         spare = (pending + len(proposal)) % 4
-        if len(proposal) == most and len(proposal) > spare:
-            proposal = proposal[: len(proposal) - spare]
+        if spare:  # the kernels take rows in fours, and a row left over costs as much as two of four
+            longer = draft.propose(min(most, len(proposal) + 4 - spare), WORTH / 2)
+            if (pending + len(longer)) % 4 == 0 or len(proposal) <= spare:
+                return longer
+            proposal = draft.propose(len(proposal) - spare)
         return proposal
 
     def _accept(
@@ -271,7 +274,6 @@ class Decoder:
             if kept > len(proposal) or token != proposal[kept - 1]:
                 break
         right = kept - 1
-        candidate.draft_length = LONG_DRAFT if right == len(proposal) else SHORT_DRAFT
         candidate.rounds += 1
         candidate.drafted += len(proposal)
         candidate.accepted += right + (right < len(proposal) and chosen[right] == proposal[right])

@@ -58,7 +58,7 @@ def without_runaway(text: str, original: str) -> str:
         count = 1
         while [_bare(word) for word in _before(words, length, count)] == bare:
             count += 1
-        if count >= _REPEATS and _longest_run(original.split(" "), bare) < count:
+        if count >= _REPEATS and _longest_run(original.split(), length) < count:
             return " ".join(words[: len(words) - length * (count - 1)]).rstrip(" ,;")
     # One word without spaces may run away as well.
     match = re.search(r"(\S{1,12}?)\1{7,}\S{0,12}$", text)
@@ -72,16 +72,16 @@ def _before(words: list[str], length: int, count: int) -> list[str]:
     return words[max(end - length, 0) : end] if end >= length else []
 
 
-def _longest_run(words: list[str], phrase: list[str]) -> int:
-    """How many times in a row the phrase stands in the words at most."""
+def _longest_run(words: list[str], size: int) -> int:
+    """How many times in a row any phrase of `size` words stands in the words at most."""
     bare = [_bare(word) for word in words]
-    size, best = len(phrase), 0
-    for start in range(len(bare)):
-        run = 0
-        while bare[start + run * size : start + (run + 1) * size] == phrase:
-            run += 1
-        best = max(best, run)
-    return best
+    same = longest = 0
+    for index in range(
+        size, len(bare)
+    ):  # a run of n phrases is n - 1 times `size` words equal to those before
+        same = same + 1 if bare[index] == bare[index - size] else 0
+        longest = max(longest, same)
+    return longest // size + 1
 
 
 def _bare(word: str) -> str:

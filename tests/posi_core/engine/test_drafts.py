@@ -60,8 +60,10 @@ def test_a_replaced_word_of_several_tokens_is_skipped_whole() -> None:
 
 def test_words_left_out_and_put_in() -> None:
     source = list(range(1, 40))
-    left_out = [*source[:9], *source[14:], STOP]
+    left_out = [*source[:9], *source[12:], STOP]
     assert decode(source, left_out, most=60)[0] == 2
+    more_left_out = [*source[:9], *source[20:], STOP]
+    assert decode(source, more_left_out, most=60)[0] <= 3
     put_in = [*source[:9], 77, 79, *source[9:], STOP]
     assert decode(source, put_in, most=60)[0] <= 4
 
@@ -81,3 +83,22 @@ def test_what_the_model_said_about_later_rows_is_used() -> None:
     # The second token is 50 instead, and further on the model would rather have 70 than 7.
     draft.observe(proposal, [1, 50, 4, 5, 70, 8, STOP, 9], 2)
     assert draft.propose(9) == [4, 5, 70, 8, STOP]
+
+
+def test_a_text_that_runs_in_a_circle_is_drafted_from_itself() -> None:
+    source = list(range(1, 10))
+    answer = [*source[:4], *[50, 52, 53, 55] * 10, STOP]
+    assert decode(source, answer, most=20)[0] <= 16
+
+
+def test_a_draft_ends_where_it_is_hardly_worth_it() -> None:
+    source = list(range(1, 60))
+    draft = CopyDraft(source, STOP, starts)
+    assert len(draft.propose(99)) == 60
+    careful, bold = draft.propose(99, 0.6), draft.propose(99, 0.2)
+    assert 0 < len(careful) < len(bold) < 60
+    assert careful == source[: len(careful)]
+    # After a token that does not fit, the next guess is not worth a row.
+    draft.propose(9)
+    draft.observe(source[:9], [77], 1)
+    assert draft.propose(99, 0.6) == []
