@@ -28,11 +28,11 @@ class PromptSet:
 
 
 def load_sets(names: tuple[str, ...], source: str | Path, *, limit: int | None = None) -> list[PromptSet]:
-    """The sets by name; `limit` keeps the first so many prompts of each, in file order."""
+    """The sets by name; `limit` keeps so many prompts of each, evenly spread over it."""
     unknown = [name for name in names if name not in SETS]
     if unknown:
         raise UsageError(f"unknown prompt set {unknown[0]!r}: choose among {', '.join(SETS)}")
-    return [_first(_LOADERS[name](source), limit) for name in names]
+    return [_spread(_LOADERS[name](source), limit) for name in names]
 
 
 def set_from_file(path: Path, *, limit: int | None = None) -> PromptSet:
@@ -44,7 +44,7 @@ def set_from_file(path: Path, *, limit: int | None = None) -> PromptSet:
     prompts = tuple(line for line in lines if line.strip())
     if not prompts:
         raise UsageError(f"{path} holds no prompts: write one a line")
-    return _first(PromptSet(path.stem, path.name, prompts, ((),) * len(prompts)), limit)
+    return _spread(PromptSet(path.stem, path.name, prompts, ((),) * len(prompts)), limit)
 
 
 def _test(source: str | Path) -> PromptSet:
@@ -78,9 +78,16 @@ _LOADERS: dict[str, Callable[[str | Path], PromptSet]] = {
 }
 
 
-def _first(prompts: PromptSet, limit: int | None) -> PromptSet:
-    if limit is None or limit >= len(prompts.prompts):
+def _spread(prompts: PromptSet, limit: int | None) -> PromptSet:
+    """`limit` prompts evenly spread over the set: the sources are sorted by category."""
+    count = len(prompts.prompts)
+    if limit is None or limit >= count:
         return prompts
+    picked = [index * count // limit for index in range(limit)]
     return PromptSet(
-        prompts.name, prompts.title, prompts.prompts[:limit], prompts.categories[:limit], prompts.benign
+        prompts.name,
+        prompts.title,
+        tuple(prompts.prompts[index] for index in picked),
+        tuple(prompts.categories[index] for index in picked),
+        prompts.benign,
     )
