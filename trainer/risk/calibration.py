@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...posi_core.verdict import CATEGORIES
 from .examples import HEADS, Example
+from .network import Calibration
 
 FloatArray = NDArray[np.float64]
 
@@ -53,18 +54,19 @@ def fit_platt(logits: FloatArray, targets: FloatArray, weights: FloatArray) -> t
     return float(beta[0]), float(beta[1])
 
 
-def calibrate(validation: Validation, gate_weight: float) -> list[float]:
-    """The `mix` of `CalibratedRisk`.
+def calibrate(validation: Validation, mix: Mapping[str, float]) -> Calibration:
+    """The map from heads to outputs.
 
-    The overall logit is `share + gate_weight * gate`, stretched and shifted to the measured shares of I2P; the
-    gate's part moves users' prompts down without moving I2P's mean. Each category is fitted to all validation
-    rows that say something about it.
+    The overall logit is the sum of heads that `mix` weighs, stretched and shifted to the measured shares of
+    I2P. Each category is its own head, fitted to all validation rows that say something about it.
     """
     measured = validation.of("i2p")
-    mixed = validation.column("share") + gate_weight * validation.column("gate")
+    mixed = np.sum([weight * validation.column(head) for head, weight in mix.items()], axis=0)
     targets, weights = validation.targets("share")
     slope, offset = fit_platt(mixed[measured], targets[measured], weights[measured])
-    mix = [slope, slope * gate_weight, offset]
+    rows, bias = [[slope * mix.get(head, 0.0) for head in HEADS]], [offset]
     for name in CATEGORIES:
-        mix += fit_platt(validation.column(name), *validation.targets(name))
-    return mix
+        slope, offset = fit_platt(validation.column(name), *validation.targets(name))
+        rows.append([slope if head == name else 0.0 for head in HEADS])
+        bias.append(offset)
+    return Calibration(rows, bias)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ...posi_core.errors import UsageError
+from .examples import HEADS
 from .training import TrainingConfig
 
 if sys.version_info >= (3, 11):
@@ -26,14 +28,14 @@ class RiskRecipe:
         seeds: one training run each; the weights of all runs are averaged (Wortsman et al. 2022).
         user_prior: users' prompts get this part of the share that a linear model of I2P predicts for them.
         pairs: how many of CoProV2's pairs to train on, at most.
-        gate_weight: how much of the `gate` head goes into the overall risk.
+        mix: how much of each head goes into the overall risk; those left out do not.
         training: hyperparameters of each run.
     """
 
     seeds: tuple[int, ...] = (0,)
     user_prior: float = 0.5
     pairs: int = 4000
-    gate_weight: float = 0.5
+    mix: Mapping[str, float] = field(default_factory=lambda: {"share": 1.0, "q16": 1.0, "nudity": 0.5})
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
@@ -41,8 +43,11 @@ class RiskRecipe:
             raise UsageError("seeds is empty: name at least one")
         if not 0 <= self.user_prior <= 1:
             raise UsageError(f"user_prior is {self.user_prior!r}: a number from 0 to 1")
-        if self.gate_weight < 0:
-            raise UsageError(f"gate_weight is {self.gate_weight!r}: a number from 0 up")
+        for head in self.mix:
+            if head not in HEADS:
+                raise UsageError(f"mix.{head} is not known: use {', '.join(HEADS)}")
+        if not any(weight > 0 for weight in self.mix.values()):
+            raise UsageError("mix gives no head a weight above zero")
 
 
 def load_recipe(path: Path) -> RiskRecipe:

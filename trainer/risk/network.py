@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -32,24 +35,25 @@ class RiskNetwork(nn.Module):
         return self.heads(self.dropout(mean))  # type: ignore[no-any-return]
 
 
-class CalibratedRisk(nn.Module):
-    """Head logits -> probabilities [batch, len(OUTPUTS)]: what is exported.
+@dataclass(frozen=True)
+class Calibration:
+    """An affine map from the heads' logits to the outputs' logits.
 
-    The overall logit is an affine mix of `share` and `gate`, each category's an affine map of its own head
-    (Platt 1999). `mix` holds (share, gate, offset) for the overall output, then (slope, offset) a category.
+    `weight[output][head]` and `bias[output]`, in the order of OUTPUTS and HEADS.
     """
 
-    def __init__(self, network: RiskNetwork, mix: list[float]) -> None:
+    weight: Sequence[Sequence[float]]
+    bias: Sequence[float]
+
+
+class CalibratedRisk(nn.Module):
+    """Token ids and mask -> probabilities [batch, len(OUTPUTS)]: what is exported."""
+
+    def __init__(self, network: RiskNetwork, calibration: Calibration) -> None:
         super().__init__()
         self.network = network
-        weight = torch.zeros(len(OUTPUTS), len(HEADS))
-        bias = torch.zeros(len(OUTPUTS))
-        weight[0, HEADS.index("share")], weight[0, HEADS.index("gate")], bias[0] = mix[:3]
-        for number, name in enumerate(CATEGORIES):
-            weight[number + 1, HEADS.index(name)] = mix[3 + 2 * number]
-            bias[number + 1] = mix[4 + 2 * number]
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
+        self.register_buffer("weight", torch.tensor(calibration.weight))
+        self.register_buffer("bias", torch.tensor(calibration.bias))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         logits = self.network(input_ids, attention_mask)

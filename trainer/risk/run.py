@@ -27,7 +27,7 @@ from .examples import (
     training_texts,
 )
 from .export import export_text_model
-from .network import OUTPUTS, CalibratedRisk, RiskNetwork
+from .network import OUTPUTS, CalibratedRisk, Calibration, RiskNetwork
 from .training import head_logits, train
 
 VALIDATION_TWINS = 500
@@ -39,7 +39,7 @@ class Trained:
     """A network with its calibration, and the validation logits it was calibrated on."""
 
     network: RiskNetwork
-    mix: list[float]
+    calibration: Calibration
     validation: Validation
 
 
@@ -100,13 +100,13 @@ def train_risk(
     network.load_state_dict(averaged(states))
     rows = validation_examples(kept)
     validation = Validation(rows, head_logits(network, tokenizer, [row.text for row in rows]))
-    return Trained(network, calibrate(validation, recipe.gate_weight), validation)
+    return Trained(network, calibrate(validation, recipe.mix), validation)
 
 
 def export_risk(trained: Trained, base: Path, target: Path, recipe: RiskRecipe) -> None:
     """Write the int8 scorer; the recipe stands in the file's metadata."""
     export_text_model(
-        CalibratedRisk(trained.network, trained.mix),
+        CalibratedRisk(trained.network, trained.calibration),
         target,
         tokenizer=(base / "tokenizer.json").read_text(encoding="utf-8"),
         outputs=OUTPUTS,

@@ -148,12 +148,14 @@ def test_calibration_keeps_the_order_and_meets_the_mean() -> None:
     shares = random.integers(0, 11, 300) / 10
     logits = np.repeat((4 * shares - 1 + random.normal(size=300))[:, None], len(HEADS), axis=1)
     validation = Validation([rows(float(share), "x") for share in shares], logits)
-    slope, gate, offset, *categories = calibrate(validation, 0.5)
-    overall = 1 / (1 + np.exp(-((slope + gate) * logits[:, 0] + offset)))
-    assert gate == pytest.approx(slope / 2)
+    found = calibrate(validation, {"share": 1.0, "q16": 0.5})
+    slope = found.weight[0][HEADS.index("share")]
+    assert found.weight[0][HEADS.index("q16")] == pytest.approx(slope / 2)
+    assert found.weight[0][HEADS.index("gate")] == 0
+    overall = 1 / (1 + np.exp(-(logits @ np.array(found.weight[0]) + found.bias[0])))
     assert overall.mean() == pytest.approx(shares.mean(), abs=0.01)
     assert spearman(overall, shares) == pytest.approx(spearman(logits[:, 0], shares))
-    assert len(categories) == 2 * len(CATEGORIES)
+    assert len(found.weight) == len(found.bias) == 1 + len(CATEGORIES)
 
 
 def test_from_sources_to_a_scorer_file(base: Path, source: Path, tmp_path: Path) -> None:
@@ -195,6 +197,8 @@ def test_recipes(tmp_path: Path) -> None:
         ("[training]\nsteeps = 1", r"training\.steeps is not known"),
         ("user_prior = 2", "user_prior is 2"),
         ("seeds = []", "seeds is empty"),
+        ("[mix]\nq17 = 1", r"mix\.q17 is not known"),
+        ("[mix]\nq16 = 0", "no head a weight"),
         ("seeds = ", "cannot be read as TOML"),
     ):
         path.write_text(text)
