@@ -39,6 +39,7 @@ class Answers:
     seconds: list[float] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     ids: list[list[int]] = field(default_factory=list)
+    cut: list[bool] = field(default_factory=list)
     tokens: int = 0
     start: float = 0.0
     peak_memory: int | None = None
@@ -114,7 +115,7 @@ def measure(prompts: Sequence[str], setting: Setting, progress: Callable[[int], 
             differences = [
                 _trace(other, prompt, index, ours, plain)
                 for index, prompt in enumerate(prompts)
-                if ours.texts[index] != plain.texts[index]
+                if not _same(index, ours, plain)
             ]
         finally:
             other.stop()
@@ -160,6 +161,7 @@ def _both(
                 if repeat == 0:
                     ours.texts.append(completion.text)
                     ours.ids.append(list(completion.ids))
+                    ours.cut.append(not completion.finished)
                     ours.tokens += completion.tokens
                     completions.append(completion)
         ours.seconds += map(min, our_times)
@@ -174,6 +176,14 @@ def _ask(engine: LlamaCppEngine, prompt: str) -> Completion:
         GenerateRequest(prefix=template.prefix, user=prompt, suffix=template.suffix, stop=template.stop)
     )
     return completion
+
+
+def _same(index: int, ours: Answers, plain: Answers) -> bool:
+    """Equal texts; or, cut off at the limit, equal tokens, of which plain does not tell the last."""
+    if ours.texts[index] == plain.texts[index]:
+        return True
+    mine, theirs = ours.ids[index], plain.ids[index]
+    return len(mine) - 1 <= len(theirs) <= len(mine) and mine[: len(theirs)] == theirs and ours.cut[index]
 
 
 def _trace(other: _PlainProcess, prompt: str, index: int, ours: Answers, plain: Answers) -> Difference:

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from posi.posi_core.bench import acceptance, report, summary
+from posi.posi_core.bench.measure import Answers, Difference, Measurement, Setting, measure
+from posi.posi_core.bench.prompts import read_prompts
+from posi.posi_core.errors import UsageError
+from tiny_gguf import write_tiny_gguf
+from typer.testing import CliRunner
+
+PROMPTS = ["the old house by the sea", "a red cat on the mat", "a dog", "the cat and the dog in the house"]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf")
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSI_HOME", str(tmp_path / "home"))
+
+
+def test_both_sides_say_the_same(tiny: Path) -> None:
+    told: list[int] = []
+    measured = measure(PROMPTS, Setting(tiny, threads=1, repeats=1), told.append)
+    assert told[-1] == len(PROMPTS)
+    assert measured.identical == 1.0
+    assert measured.differences == []
+    assert len(measured.ours.seconds) == len(measured.plain.seconds) == len(PROMPTS)
+    assert measured.speedup > 0
+    assert measured.ours.start > 0
+    assert measured.ours.peak_memory
+    assert measured.plain.peak_memory
+
+
+def test_the_command_ends_with_one_json_object(tiny: Path, tmp_path: Path) -> None:
+    from posi.posi_core.cli.app import app
+
+    file = tmp_path / "prompts.txt"
+    file.write_text("\n".join(PROMPTS))
+    options = ["--model", str(tiny), "--prompts", str(file), "--threads", "1", "--repeats", "1", "--json"]
+    done = CliRunner().invoke(app, ["bench", *options])
+    assert done.exit_code == 0, done.output
+    data = json.loads(done.output.strip().splitlines()[-1])
+    assert data["identical"] == 1.0
+    assert data["speedup"] > 0
+    assert data["prompts"] == len(PROMPTS)
+    assert {"start_seconds", "peak_memory_worker", "tokens_per_second", "acceptance"} <= set(data)
+    assert "create_completion" in done.output
+
+
+def measured_by_hand() -> Measurement:
+    ours = Answers([0.1, 0.2, 0.4], ["a", "b", "c"], [[1], [2], [3]], [False] * 3, tokens=30)
+    plain = Answers([0.2, 0.5, 0.4], ["a", "b", "x"], [[1], [2], [4]], [False] * 3, tokens=30)
+    differences = [Difference("p", "c", "x", 0.01, 0.1), Difference("q", "c", "x", 0.5, 0.1)]
+    return Measurement(2, ours, plain, differences[:1], drafted=40, accepted=30, rounds=10)
+
+
+def test_the_figures() -> None:
+    measured = measured_by_hand()
+    assert measured.speedup == pytest.approx(2.0)
+    assert measured.identical == pytest.approx(2 / 3)
+    assert acceptance(measured) == 0.75
+    assert measured.ours.tokens_per_second == pytest.approx(30 / 0.7)
+    data = summary(measured)
+    assert (data["near_ties"], data["unexplained"]) == (1, 0)
+    assert any("near-tie" in line for line in report(measured, "model"))
+    assert not Difference("q", "c", "x", 0.5, 0.1).near_tie
+
+
+def test_prompts_of_a_file_and_our_own(tmp_path: Path) -> None:
+    rows = "\n".join(json.dumps({"prompt": prompt}) for prompt in PROMPTS)
+    for name, data in (
+        ("p.jsonl", rows.encode()),
+        ("p.jsonl.gz", gzip.compress(rows.encode())),
+        ("p.txt", "\n".join(PROMPTS).encode()),
+    ):
+        (tmp_path / name).write_bytes(data)
+        assert read_prompts(tmp_path / name, 3) == PROMPTS[:3]
+    own = read_prompts(None, 100)
+    assert len(set(own)) == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("no.jsonl", b"{]"), ("bad.jsonl", b'{"text": "a"}'), ("empty.txt", b"\n"), ("x.gz", b"abc")],
+)
+def test_bad_prompt_files(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UsageError):
+        read_prompts(tmp_path / name, 10)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_prompts(tmp_path / "absent.txt", 10)
