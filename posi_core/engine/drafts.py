@@ -99,11 +99,11 @@ class CopyDraft:
         fits = place < len(self._source) and token == self._source[place]
         before = tuple(self._text[-2:])
         self._text.append(token)
+        repeats = None
         if len(before) == 2:
-            repeats = self._said.get((*before, token))
-            self._said[(*before, token)] = len(self._text)
-        else:
-            repeats = None
+            three = (*before, token)
+            repeats = self._said.get(three)
+            self._said[three] = len(self._text)
         if self._echo is not None:
             self._echo = self._echo + 1 if echoed else None
             if echoed:
