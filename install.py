@@ -22,25 +22,29 @@ LLAMA_WHEELS = "https://abetlen.github.io/llama-cpp-python/whl/cpu"
 """Prebuilt llama.cpp for machines without a compiler (the package's own index)."""
 
 
-def wanted():
+def wanted() -> list[str]:
     """The core's requirements as pyproject.toml lists them, without optional extras."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     block = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
-    return re.findall(r'^\s*"([^";]+)', block.group(1), re.MULTILINE)
+    return re.findall(r'^\s*"([^";]+)', block.group(1) if block else "", re.MULTILINE)
 
 
-def missing():
+def name_of(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+
+
+def missing() -> list[str]:
     """Requirements of which no version is installed. Another version than the one asked for is the host's choice."""
     found = []
     for requirement in wanted():
-        name = re.match(r"[A-Za-z0-9._-]+", requirement).group()
+        name = name_of(requirement)
         module = MODULES.get(name, name.replace("-", "_"))
         if importlib.util.find_spec(module) is None:
             found.append(requirement)
     return found
 
 
-def pins():
+def pins() -> list[str]:
     """`name==version` of everything installed, so that pip may add packages but change none."""
     lines = set()
     for distribution in importlib.metadata.distributions():
@@ -50,9 +54,9 @@ def pins():
     return sorted(lines)
 
 
-def install(requirement, constraints):
+def install(requirement: str, constraints: str) -> bool:
     """True if pip could add the requirement: first from wheels alone, then building what has none."""
-    name = re.match(r"[A-Za-z0-9._-]+", requirement).group()
+    name = name_of(requirement)
     extra = ["--extra-index-url", LLAMA_WHEELS] if name == "llama-cpp-python" else []
     command = [
         sys.executable,
@@ -73,7 +77,7 @@ def install(requirement, constraints):
     return False
 
 
-def main():
+def main() -> None:
     absent = missing()
     if not absent:
         return

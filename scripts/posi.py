@@ -10,6 +10,8 @@ if getattr(sys.modules.get("posi"), "__file__", None) != str(ROOT / "__init__.py
     spec = importlib.util.spec_from_file_location(
         "posi", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
     )
+    assert spec is not None
+    assert spec.loader is not None
     sys.modules["posi"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["posi"])
 
