@@ -42,7 +42,7 @@ class Worker:
                 # Some 600 times a token the threads wait for each other, for microseconds each time. Spinning for
                 # longer takes the core from whatever else is busy (an image model on the CPU), and from each
                 # other; not spinning at all makes a token five times as slow.
-                env={"GOMP_SPINCOUNT": "5000", **os.environ},
+                env={"GOMP_SPINCOUNT": "30000", **os.environ},
                 **options,
             )
         except OSError as error:
