@@ -7,7 +7,7 @@ from typing import Any
 from modules import script_callbacks, scripts, shared
 
 from ..posi_core.service import service
-from . import accordion, api, hooks, policies, runs, settings, tab, xyz
+from . import accordion, api, hooks, infotext, policies, runs, settings, tab, xyz
 from .choice import decide
 from .guard import Guard
 
@@ -43,6 +43,12 @@ class PosiScript(scripts.Script):  # type: ignore[misc]
 
     def process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:
         self._protect(p, args, kwargs.get("prompts"))
+
+    def postprocess(self, p: Any, processed: Any, *args: Any) -> None:
+        guard = getattr(p, GUARD, None)
+        if guard is not None:
+            # The result carries the metadata's entries as they are, and others may have written theirs again.
+            infotext.scrub(p.extra_generation_params, guard)
 
     def _protect(self, p: Any, args: tuple[Any, ...], prompts: list[str] | None) -> None:
         guard: Guard | None = None
@@ -115,6 +121,7 @@ def register() -> None:
     script_callbacks.on_before_ui(xyz.register)
     # With --nowebui the plot script reads its axes before that callback; it is loaded before any extension.
     xyz.register()
+    settings.keep_from_api()
     script_callbacks.on_ui_tabs(tab.build)
     script_callbacks.on_app_started(api.mount)
     script_callbacks.on_script_unloaded(unload)

@@ -32,7 +32,8 @@ def make(rules: page.Rules) -> tuple[gr.Blocks, dict[str, Any]]:
     taken = inspect.signature(gr.Blocks.launch).parameters
     here = {name: value for name, value in look.items() if name not in taken}
     with gr.Blocks(title=TITLE, analytics_enabled=False, **here) as app:
-        page.build(rules)
+        menus = page.build(rules)
+        app.load(page.refresh, None, menus)
     app.queue()
     later = {name: value for name, value in look.items() if name in taken}
     if "ssr_mode" in taken:

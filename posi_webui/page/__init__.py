@@ -5,7 +5,7 @@ Only what all of these understand is used: no event with JavaScript, no componen
 
 from __future__ import annotations
 
-from .layout import build
+from .layout import build, refresh
 from .rules import Rules
 
-__all__ = ["Rules", "build"]
+__all__ = ["Rules", "build", "refresh"]

@@ -33,29 +33,28 @@ _stopped: set[str] = set()
 def build(rules: Rules) -> Any:
     """Draws the view; gives back its strictness menu."""
 
-    def run(
-        lines: str, file: Any, policy: str, syntax: SyntaxName, job: str
-    ) -> Iterator[tuple[str, str, Any]]:
-        _stopped.discard(job)
+    def run(lines: str, file: Any, policy: str, syntax: SyntaxName) -> Iterator[tuple[str, str, Any, str]]:
+        job = uuid.uuid4().hex
         try:
             prompts = read(lines, file)
             prompter = service().prompter(policies.load(policy), rules.model_path())
         except PosiError as error:
-            yield render.notice(str(error), kind="error"), "", None
+            yield render.notice(str(error), kind="error"), "", None, job
             return
         done: list[dict[str, Any]] = []
         drawn = 0.0
         for prompt in prompts:
             # Drawing each row would take longer than rewriting it.
             if time.monotonic() - drawn > 0.3:
-                yield render.progress(len(done), len(prompts), "Rewriting"), rows(done), None
+                yield render.progress(len(done), len(prompts), "Rewriting"), rows(done), None, job
                 drawn = time.monotonic()
             if job in _stopped:
+                _stopped.discard(job)
                 break
             verdict = prompter.rewrite(prompt, syntax=syntax, deadline=rules.seconds())
             service().record(verdict, source="batch")
             done.append(verdict.to_dict())
-        yield summary(done, len(prompts)), rows(done), write(done) if done else None
+        yield summary(done, len(prompts)), rows(done), write(done) if done else None, job
 
     def halt(job: str) -> None:
         _stopped.add(job)
@@ -81,8 +80,8 @@ def build(rules: Rules) -> Any:
             files = gr.File(
                 label="Download", file_count="multiple", interactive=False, elem_id="posi_batch_download"
             )
-    job = gr.State(lambda: uuid.uuid4().hex)
-    start.click(run, [lines, file, policy, syntax, job], [state, result, files])
+    job = gr.State("")
+    start.click(run, [lines, file, policy, syntax], [state, result, files, job])
     stop.click(halt, [job], None, queue=False)
     return policy
 

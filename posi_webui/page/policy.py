@@ -12,8 +12,9 @@ from .. import policies, render
 from .rules import Rules
 
 
-def build(rules: Rules, menus: list[Any]) -> None:
-    """Draws the view. `menus` are the other views' strictness menus: saving and deleting updates their choices."""
+def build(rules: Rules, menus: list[Any]) -> list[Any]:
+    """Draws the view. `menus` are the other views' strictness menus: saving and deleting updates their choices.
+    Gives back every menu of policies on the page."""
 
     def show(name: str) -> tuple[str, str]:
         try:
@@ -36,14 +37,19 @@ def build(rules: Rules, menus: list[Any]) -> None:
             return answer(render.notice(str(error), kind="error"))
         return answer(render.notice(f"Saved as “{policy.name}”.", kind="ok"), name.strip().lower())
 
-    def delete(name: str) -> list[Any]:
+    def delete(name: str, *chosen: str) -> list[Any]:
         if not rules.may_edit():
             return answer(render.notice("Deleting policies is switched off on this server.", kind="error"))
         try:
             policies.delete(name)
         except (PosiError, OSError) as error:
             return answer(render.notice(str(error), kind="error"))
-        return answer(render.notice(f"Deleted “{name}”.", kind="ok"), "standard")
+        updates = answer(render.notice(f"Deleted “{name}”.", kind="ok"), "standard")
+        # A menu that still stands on the deleted policy would fail at the next click.
+        return updates[:2] + [
+            gr.update(choices=policies.names(), value="standard" if value == name else value)
+            for value in chosen
+        ]
 
     def answer(message: str, chosen: str | None = None) -> list[Any]:
         if chosen is None:
@@ -85,7 +91,8 @@ def build(rules: Rules, menus: list[Any]) -> None:
     text.change(validate, [text], [check], show_progress="hidden")
     outputs = [message, source, *menus]
     save_button.click(save, [name, text], outputs)
-    delete_button.click(delete, [source], outputs)
+    delete_button.click(delete, [source, *menus], outputs)
+    return [source, *menus]
 
 
 def described(policy: Policy) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from typing import Any
 
 import pytest
-from fake_webui import Host, Processing
+from fake_webui import Host, Processing, load_script
 from posi.posi_webui.choice import FOLLOW, STOP, Settings, decide
 
 
@@ -61,6 +63,18 @@ def test_settings_are_out_of_reach_of_the_api(host: Host) -> None:
     labels = host.shared.opts.data_labels
     assert set(labels) == {f"posi_{name}" for name in Settings.__dataclass_fields__}
     assert all(option.restrict_api for option in labels.values())
+
+
+def test_forges_options_route_cannot_reach_them(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[dict[str, Any]] = []
+    sysinfo = types.ModuleType("modules.sysinfo")
+    sysinfo.set_config = lambda req, is_api=False: taken.append(req)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "modules.sysinfo", sysinfo)
+    monkeypatch.setattr(sys.modules["modules"], "sysinfo", sysinfo, raising=False)
+    load_script()
+    load_script()
+    sysinfo.set_config({"posi_enforce_api": False, "sd_vae": "x"}, is_api=False)
+    assert taken == [{"sd_vae": "x"}]
 
 
 def test_settings_of_the_wrong_type_count_as_not_set(host: Host) -> None:

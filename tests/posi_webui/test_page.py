@@ -18,7 +18,7 @@ BROWSER = os.environ.get("POSI_CHROMIUM") or next(
 pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="no Chromium: apt-get install chromium, or name one in POSI_CHROMIUM"
 )
-PATIENCE = 120_000
+PATIENCE = 90_000
 """Milliseconds to wait for the page: a build machine may be busy with other things."""
 
 RAW = "a bloody knight at dusk, beside a corpse"
@@ -170,7 +170,7 @@ def test_batch_of_lines_with_download(tab: Any) -> None:
     ]
 
 
-def test_batch_from_a_file(tab: Any, tmp_path: Path) -> None:
+def test_batch_from_a_file(tab: Any, site: SimpleNamespace, tmp_path: Path) -> None:
     source = tmp_path / "prompts.csv"
     source.write_text('id,prompt\n1,"a bloody knight, oil"\n2,a lake\n', encoding="utf-8")
     view(tab, "Batch")
@@ -182,6 +182,7 @@ def test_batch_from_a_file(tab: Any, tmp_path: Path) -> None:
         tab.locator("#posi_batch_download a").nth(1).click()
     verdicts = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
     assert [verdict["action"] for verdict in verdicts] == ["rewrite", "pass"]
+    load(tab, site)  # the other tests choose no file
 
 
 def test_batch_shows_progress_and_stops(tab: Any, site: SimpleNamespace) -> None:
@@ -195,8 +196,9 @@ def test_batch_shows_progress_and_stops(tab: Any, site: SimpleNamespace) -> None
     assert "60 of 60" not in tab.inner_text("#posi_batch_state")
 
 
-def test_batch_errors_are_told(tab: Any, tmp_path: Path) -> None:
+def test_batch_errors_are_told(tab: Any) -> None:
     view(tab, "Batch")
+    tab.fill("#posi_batch_lines textarea", "")
     tab.click("#posi_batch_start")
     tab.wait_for_selector("text=There is no prompt yet")
 
@@ -211,7 +213,7 @@ def test_policy_error_names_the_key_and_saving_is_refused(tab: Any) -> None:
     tab.wait_for_selector("#posi_policy_message >> text=from 0 to 1")
 
 
-def test_own_policy_can_be_saved_used_and_deleted(tab: Any) -> None:
+def test_own_policy_can_be_saved_used_and_deleted(tab: Any, site: SimpleNamespace) -> None:
     view(tab, "Policy")
     tab.fill("#posi_policy_text textarea", '[terms]\nblocked = ["dragon"]\n')
     tab.fill("#posi_policy_name input, #posi_policy_name textarea", "No Dragons")
@@ -221,9 +223,16 @@ def test_own_policy_can_be_saved_used_and_deleted(tab: Any) -> None:
     tab.click("#posi_policy input")
     tab.get_by_role("option", name="no dragons").click()
     assert "Passed" not in rewrite(tab, "a dragon over a lake")
+    load(tab, site)
+    tab.click("#posi_policy input")
+    tab.get_by_role("option", name="no dragons").click()
     view(tab, "Policy")
+    tab.click("#posi_policy_source input")
+    tab.get_by_role("option", name="no dragons").click()
     tab.click("#posi_policy_delete")
     tab.wait_for_selector("#posi_policy_message >> text=Deleted")
+    view(tab, "Prompt")
+    assert tab.input_value("#posi_policy input") == "standard"
 
 
 def test_model_state_load_and_unload(tab: Any) -> None:

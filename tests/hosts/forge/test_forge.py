@@ -341,7 +341,12 @@ def test_the_hosts_page_carries_accordion_tab_and_panel(forge: Any) -> None:
 @needs_dynamic_prompts
 @pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize(
-    "prompt", ["a {bloody|naked} knight", "a {calm|bloody} knight", "{2$$blood|a corpse|gun} AND a house"]
+    "prompt",
+    [
+        "a {bloody|naked} knight",
+        "a {calm|bloody} knight",
+        "{2$$blood|a corpse} on a green hill AND a house by a lake",
+    ],
 )
 def test_dynamic_prompts(request: pytest.FixtureRequest, order: str, prompt: str) -> None:
     forge = request.getfixturevalue("running" if order == "before" else "after")
