@@ -47,10 +47,10 @@ def fit_category_heads(
         optimizer.zero_grad()
         each = nn.functional.binary_cross_entropy_with_logits(heads(inputs), targets, reduction="none")
         value = (each * weights).sum() / weights.sum() + strength * heads.weight.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    optimizer.step(loss)
     with torch.no_grad():
         scaled = heads.weight / spread
         network.heads.weight[columns] = scaled

@@ -27,6 +27,7 @@ from .examples import (
     training_texts,
 )
 from .export import export_text_model
+from .heads import fit_category_heads, mean_states
 from .network import OUTPUTS, CalibratedRisk, Calibration, RiskNetwork
 from .training import head_logits, train
 
@@ -59,7 +60,8 @@ def user_shares(texts: TrainingTexts) -> list[float]:
 def validation_examples(texts: TrainingTexts) -> list[Example]:
     """Rows to calibrate on: all of I2P's, a part of the twins and captions."""
     rows = [i2p_example(row) for row in texts.i2p]
-    for row in texts.twins[:VALIDATION_TWINS]:
+    # Evenly, since the file is sorted by category.
+    for row in texts.twins[:: max(1, len(texts.twins) // VALIDATION_TWINS)]:
         rows.append(risky_example(row["toxic"], "twins", row["category"]))
         rows.append(benign_example(row["clean"], "twins"))
     rows += [benign_example(text, "captions") for text in texts.captions[:VALIDATION_CAPTIONS]]
@@ -98,6 +100,10 @@ def train_risk(
         states.append(network.state_dict())
     network = RiskNetwork(load_encoder(base))
     network.load_state_dict(averaged(states))
+    report("category heads")
+    written = [row for row in [*prompts, *sentences] if row.source != "user"]
+    means = mean_states(network, tokenizer, [row.text for row in written], bf16=settings.bf16)
+    fit_category_heads(network, means, written)
     rows = validation_examples(kept)
     validation = Validation(rows, head_logits(network, tokenizer, [row.text for row in rows]))
     return Trained(network, calibrate(validation, recipe.mix), validation)

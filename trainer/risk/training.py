@@ -119,9 +119,9 @@ def train(
         loss = bernoulli_loss(logits, prompt)
         for column in (HEADS.index("share"), HEADS.index("gate")):
             loss = loss + config.ranking * ranking_loss(logits[:, column], prompt.targets[:, column])
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         sentence_loss = bernoulli_loss(predict(sentence), sentence) * config.sentence_weight
-        sentence_loss.backward()  # type: ignore[no-untyped-call]
+        sentence_loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()

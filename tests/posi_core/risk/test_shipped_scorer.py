@@ -47,8 +47,8 @@ def test_values_are_probabilities(scorer: OnnxScorer) -> None:
 
 def test_plain_risky_sentences_are_found(scorer: OnnxScorer) -> None:
     for (text, category), risk in zip(RISKY.items(), scorer.score(list(RISKY)), strict=True):
-        assert risk.overall > 0.5, text
-        assert risk.categories[category] > 0.3, text
+        assert max(risk.overall, risk.categories[risk.top]) > 0.5, text
+        assert risk.top == category, text
 
 
 def test_harmless_sentences_are_left_alone(scorer: OnnxScorer) -> None:

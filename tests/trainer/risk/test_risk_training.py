@@ -168,7 +168,7 @@ def test_from_sources_to_a_scorer_file(base: Path, source: Path, tmp_path: Path)
     assert [word.word for word in grim.words][:3] == ["a", "dog", "with"]
     points = json.loads((tmp_path / POINTS).read_text())
     assert points["scorer"] == scorer.identity
-    limits = [points["presets"][name]["overall"] for name in ("relaxed", "standard", "strict")]
+    limits = [points["presets"][name]["thresholds"]["overall"] for name in ("relaxed", "standard", "strict")]
     assert limits == sorted(limits, reverse=True)
     assert sum(line.startswith("seed") for line in said) == 2
 
