@@ -188,12 +188,12 @@ def test_batch_from_a_file(tab: Any, site: SimpleNamespace, tmp_path: Path) -> N
 def test_batch_shows_progress_and_stops(tab: Any, site: SimpleNamespace) -> None:
     site.engine.delay = 0.4
     view(tab, "Batch")
-    tab.fill("#posi_batch_lines textarea", "\n".join(f"a bloody knight number {n}" for n in range(60)))
+    tab.fill("#posi_batch_lines textarea", "\n".join(f"a bloody knight number {n}" for n in range(300)))
     tab.click("#posi_batch_start")
     tab.wait_for_selector("#posi_batch_state [role=progressbar]")
     tab.click("#posi_batch_stop")
-    tab.wait_for_selector("text=/of 60: \\d+ passed/")
-    assert "60 of 60" not in tab.inner_text("#posi_batch_state")
+    tab.wait_for_selector("text=/of 300: \\d+ passed/")
+    assert "300 of 300" not in tab.inner_text("#posi_batch_state")
 
 
 def test_batch_errors_are_told(tab: Any) -> None:
