@@ -136,7 +136,7 @@ class PPORun:
             config,
             accelerator,
         )
-        statistics["learning_rate"] = self.scheduler.get_last_lr()[0]
+        statistics["learning_rate"] = float(self.scheduler.get_last_lr()[0])
         self.scheduler.step()
         statistics["score"] = float(scores.mean())
         statistics["unfinished"] = float(unfinished.mean())

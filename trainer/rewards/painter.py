@@ -50,7 +50,7 @@ class Painter:
         from diffusers import AutoPipelineForText2Image
 
         kind = torch.float32 if device == "cpu" else torch.float16
-        self.pipeline: Any = AutoPipelineForText2Image.from_pretrained(  # type: ignore[no-untyped-call]
+        self.pipeline: Any = AutoPipelineForText2Image.from_pretrained(
             pipeline, torch_dtype=kind, safety_checker=None, requires_safety_checker=False
         ).to(device)
         self.pipeline.set_progress_bar_config(disable=True)

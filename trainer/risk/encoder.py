@@ -64,7 +64,7 @@ class Layer(nn.Module):
         mixed = (scores.softmax(-1) @ value).transpose(1, 2).reshape(batch, tokens, width)
         hidden = self.out_norm(hidden + self.dropout(self.out(mixed)))
         inner = self.down(nn.functional.gelu(self.up(hidden)))
-        return self.down_norm(hidden + self.dropout(inner))  # type: ignore[no-any-return]
+        return self.down_norm(hidden + self.dropout(inner))
 
 
 class Encoder(nn.Module):

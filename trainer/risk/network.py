@@ -32,7 +32,7 @@ class RiskNetwork(nn.Module):
 
     def judge(self, mean: Tensor) -> Tensor:
         """Logits from the encoder's mean [batch, width]."""
-        return self.heads(self.dropout(mean))  # type: ignore[no-any-return]
+        return self.heads(self.dropout(mean))
 
 
 @dataclass(frozen=True)

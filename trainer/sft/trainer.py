@@ -13,7 +13,7 @@ from trl import SFTTrainer
 from .dataset import IGNORED
 
 
-class RewriterTrainer(SFTTrainer):  # type: ignore[misc]
+class RewriterTrainer(SFTTrainer):
     """SFTTrainer, faster where the time goes on a CPU.
 
     The vocabulary head is a fifth of this model's work and is applied to the answers' positions only; padding is

@@ -147,7 +147,8 @@ def _read_scores(path: Path) -> dict[str, PromptScores]:
         path.write_bytes(data)
     rows = {}
     for line in data.decode("utf-8").splitlines():
-        fields = json.loads(line)
-        row = PromptScores(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        fields: dict[str, Any] = json.loads(line)
+        whole: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        row = PromptScores(**whole)
         rows[row.prompt] = row
     return rows
