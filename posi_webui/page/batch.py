@@ -63,7 +63,7 @@ def build(rules: Rules) -> Any:
         with gr.Column(scale=1, min_width=280):
             lines = gr.Textbox(label="Prompts, one a line", lines=8, elem_id="posi_batch_lines")
             file = gr.File(
-                label="or a file: .txt, .csv with a column “prompt”, .jsonl",
+                label="or a file: .txt, .csv, .jsonl",
                 file_types=[".txt", ".csv", ".jsonl"],
                 height=170,
                 elem_id="posi_batch_file",

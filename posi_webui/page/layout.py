@@ -25,8 +25,8 @@ def build(rules: Rules) -> list[Any]:
                 choices.append(batch.build(rules))
             with gr.Tab("Policy", elem_id="posi_tab_policy"):
                 menus = policy.build(rules, choices)
-            with gr.Tab("Model", elem_id="posi_tab_model"):
-                model.build(rules)
+            with gr.Tab("Model", elem_id="posi_tab_model") as tab:
+                model.build(rules, tab)
             with gr.Tab("History", elem_id="posi_tab_history") as tab:
                 history.build(rules, tab)
     return menus

@@ -14,8 +14,8 @@ from .prompt import guarded
 from .rules import Rules
 
 
-def build(rules: Rules) -> None:
-    """Draws the view."""
+def build(rules: Rules, tab: Any) -> None:
+    """Draws the view; it is brought up to date each time its `tab` is opened."""
 
     def load() -> str:
         return guarded(lambda: _loaded(rules))
@@ -29,6 +29,7 @@ def build(rules: Rules) -> None:
         refresh_button = gr.Button("Refresh", elem_id="posi_model_refresh")
         unload_button = gr.Button("Unload", elem_id="posi_model_unload")
         load_button = gr.Button("Load now", variant="primary", elem_id="posi_model_load")
+    tab.select(state, None, [state_html])
     refresh_button.click(state, None, [state_html])
     unload_button.click(unload, None, [state_html])
     load_button.click(load, None, [state_html])
@@ -64,5 +65,9 @@ def _files() -> str:
         entries = load_manifest().entries
     except PosiError as error:
         return render.notice(str(error), kind="error")
-    rows = ((entry.role, f"{entry.file} · {entry.bytes / 1e6:.1f} MB · {entry.license}") for entry in entries)
+    rows = ((entry.role, f"{entry.file} · {_size(entry.bytes)} · {entry.license}") for entry in entries)
     return f"<h4>Files</h4>{render.facts(rows)}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{max(count / 1e3, 0.1):.1f} kB"

@@ -12,7 +12,7 @@ from ...posi_core.syntax import SyntaxName
 from .. import policies, render
 from .rules import Rules
 
-SYNTAXES = [("Plain text", "plain"), ("A1111 / Forge", "a1111"), ("ComfyUI", "comfyui")]
+SYNTAXES = [("Plain text", "plain"), ("A1111/Forge", "a1111"), ("ComfyUI", "comfyui")]
 EXAMPLE = "a bloody battle between two knights, oil painting, dramatic light"
 
 
