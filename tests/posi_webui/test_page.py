@@ -114,8 +114,9 @@ def test_copy_gives_the_safe_text(tab: Any) -> None:
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
     rewrite(tab, RAW)
     tab.click("#posi_result .posi-copy")
-    tab.wait_for_selector("text=Copied")
-    assert tab.evaluate("navigator.clipboard.readText()") == "a shining knight at dusk, beside a statue"
+    tab.wait_for_function(
+        "async () => await navigator.clipboard.readText() === 'a shining knight at dusk, beside a statue'"
+    )
     assert tab.locator("#posi_result .posi-send").is_hidden()
 
 
