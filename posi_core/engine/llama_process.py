@@ -310,10 +310,10 @@ def _template(found: dict[str, str | None], path: Path) -> PromptTemplate:
 
 def _next(events: Events, deadline: float | None, cancelled: Cancelled) -> dict[str, Any]:
     while True:
-        try:
+        # Asked before each event too: a fast model's tokens come quicker than the wait for one runs out.
+        _check(deadline, cancelled)
+        with contextlib.suppress(queue.Empty):
             return events.get(timeout=_wait(deadline, cancelled))
-        except queue.Empty:
-            _check(deadline, cancelled)
 
 
 def _wait(deadline: float | None, cancelled: Cancelled) -> float:
