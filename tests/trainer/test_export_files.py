@@ -7,6 +7,8 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -88,15 +90,17 @@ def test_unusable_gguf_files_are_named(tmp_path: Path, damage: str) -> None:
         open_gguf(path)
 
 
-@pytest.fixture
-def full_disk() -> object:
-    """No file may grow past 20 kB, as on a disk that fills up."""
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow past 20 kB, as on a disk that fills up; pytest's own output may, so not for a whole test."""
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.fixture
@@ -104,12 +108,12 @@ def source(tmp_path: Path) -> Path:
     return write_tiny_llama(tmp_path / "source.gguf")
 
 
-def test_a_full_disk_leaves_the_old_file(source: Path, full_disk: object) -> None:
+def test_a_full_disk_leaves_the_old_file(source: Path) -> None:
     out = source.with_name("model.gguf")
     out.write_bytes(b"the old model")
-    with pytest.raises(ModelFileError, match="disk full"), replacing(out) as part:
+    with full_disk(), pytest.raises(ModelFileError, match="disk full"), replacing(out) as part:
         quantize(source, part, TYPES["q8_0"], threads=1)
-    with pytest.raises(ModelFileError, match="the old file is intact"), replacing(out) as part:
+    with full_disk(), pytest.raises(ModelFileError, match="the old file is intact"), replacing(out) as part:
         part.write_bytes(b"x" * 30_000)
     assert out.read_bytes() == b"the old model"
     assert sorted(path.name for path in source.parent.iterdir()) == ["model.gguf", "source.gguf"]
@@ -117,6 +121,8 @@ def test_a_full_disk_leaves_the_old_file(source: Path, full_disk: object) -> Non
 
 KILLED = """
 import sys, time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from posi.trainer.export.atomic import replacing, scratch_folder
 out = Path(sys.argv[1])
