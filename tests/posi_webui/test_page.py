@@ -112,11 +112,10 @@ def test_rewrite_shows_before_after_bars_and_heat(tab: Any) -> None:
 
 def test_copy_gives_the_safe_text(tab: Any) -> None:
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    rewrite(tab, RAW)
+    # Another prompt than the test before: the page draws nothing new for the same verdict.
+    rewrite(tab, "a bloody knight at noon")
     tab.click("#posi_result .posi-copy")
-    tab.wait_for_function(
-        "async () => await navigator.clipboard.readText() === 'a shining knight at dusk, beside a statue'"
-    )
+    tab.wait_for_function("async () => await navigator.clipboard.readText() === 'a shining knight at noon'")
     assert tab.locator("#posi_result .posi-send").is_hidden()
 
 
