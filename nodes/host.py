@@ -24,7 +24,11 @@ def progress() -> Callable[[str, float], None]:
     bar = comfy.utils.ProgressBar(100)
 
     def report(_stage: str, fraction: float) -> None:
-        bar.update_absolute(max(0, min(100, round(fraction * 100))))
+        try:
+            bar.update_absolute(max(0, min(100, round(fraction * 100))))
+        except comfy.model_management.InterruptProcessingException:
+            # The bar takes the user's wish to stop with it: put it back, where `interrupted` finds it.
+            comfy.model_management.interrupt_current_processing()
 
     return report
 

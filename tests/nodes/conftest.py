@@ -105,6 +105,10 @@ class ProgressBar:
         HOST.bars.append(self.values)
 
     def update_absolute(self, value: int) -> None:
+        # ComfyUI's own hook on every bar: it raises, and by that forgets that it was asked to stop.
+        if HOST.interrupted:
+            HOST.interrupted = False
+            raise Interrupted
         self.values.append(value)
 
 
@@ -143,6 +147,8 @@ def _modules() -> dict[str, types.ModuleType]:
         "comfy.cli_args": {"args": types.SimpleNamespace(multi_user=False, disable_metadata=False)},
         "comfy.utils": {"ProgressBar": ProgressBar},
         "comfy.model_management": {
+            "InterruptProcessingException": Interrupted,
+            "interrupt_current_processing": lambda value=True: setattr(HOST, "interrupted", value),
             "processing_interrupted": lambda: HOST.interrupted,
             "throw_exception_if_processing_interrupted": _throw_if_interrupted,
             "free_memory": lambda size, _device: HOST.room.append(size),

@@ -298,3 +298,15 @@ def test_the_policy_node_keeps_what_the_preset_has(host: Any) -> None:
     assert policy.thresholds["violence"] == pytest.approx(0.05)
     assert policy.thresholds["sexual"] == preset.thresholds["sexual"]
     assert {"foo", "bar", "baz", *preset.blocked_terms} == set(policy.blocked_terms)
+
+
+def test_a_bar_that_raises_does_not_swallow_the_interrupt(host: Any) -> None:
+    """The bar may be what notices the interrupt first; the engine must still hear of it."""
+    from posi.nodes import host as doors
+
+    report = doors.progress()
+    report("judge", 0.1)
+    host.interrupted = True
+    report("rewrite", 0.5)
+    assert host.bars[-1] == [10]
+    assert doors.interrupted()

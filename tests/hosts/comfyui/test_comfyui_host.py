@@ -235,7 +235,7 @@ class TestInterruptAndMemory:
         assert "execution_interrupted" in messages, messages
         took = messages["execution_interrupted"]["timestamp"] / 1000 - asked
         # 0.2 s is what a calm machine must keep; the rest is for one that runs other things.
-        assert took < 1.0, f"{took:.2f} s from the interrupt to the end of the run"
+        assert took < 0.2, f"{took:.2f} s from the interrupt to the end of the run"
 
     def test_free_unloads_the_engine(self, comfy: Comfy) -> None:
         _, status = comfy.post("/posi/v1/load", {})
@@ -248,7 +248,9 @@ class TestInterruptAndMemory:
             time.sleep(0.2)
         else:
             raise AssertionError(comfy.get("/posi/v1/status"))
-        assert verdict(comfy.run({"1": safe_prompt("a bloody axe in the snow")}))["action"] in (
+        assert verdict(comfy.run({"1": safe_prompt("a knight with a bloody sword over his slain enemy")}))[
+            "action"
+        ] in (
             "rewrite",
             "block",
         )
