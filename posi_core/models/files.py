@@ -57,11 +57,8 @@ def verify(located: Located, *, fresh: bool = False) -> Path:
     """
     entry, path = located.entry, located.path
     if path is None:
-        raise ModelFileError(
-            f"model file {shipped_dir() / entry.file} is missing: `posi models pull {entry.name}`, "
-            "or `git checkout -- models` in a checkout"
-        )
-    cure = f"delete it, then `posi models pull {entry.name}` (or `git checkout -- models` in a checkout)"
+        raise ModelFileError(f"model file {shipped_dir() / entry.file} is missing: {_cure(entry)}")
+    cure = f"delete it, then {_cure(entry)}"
     try:
         size = path.stat().st_size
         if size < 1024 and path.read_bytes().startswith(b"version https://git-lfs"):
@@ -76,6 +73,12 @@ def verify(located: Located, *, fresh: bool = False) -> Path:
     if digest != entry.sha256:
         raise ModelFileError(f"{path} has SHA-256 {digest[:12]}… instead of {entry.sha256[:12]}…: {cure}")
     return path
+
+
+def _cure(entry: Entry) -> str:
+    """How to get the file back. A download is named only where the manifest says where from."""
+    again = "reinstall POSI, or `git checkout -- models` in a checkout"
+    return f"`posi models pull {entry.name}`, or {again}" if load_manifest().origin else again
 
 
 def _place(entry: Entry) -> Path | None:

@@ -75,7 +75,7 @@ def test_a_damaged_and_a_missing_model(tmp_path: Path, monkeypatch: pytest.Monke
     (folder / "risk.gguf").unlink()
     found = findings(doctor._models)
     assert "SHA-256" in found["rewriter model"].detail
-    assert "posi models pull rewriter" in found["rewriter model"].advice
+    assert "reinstall POSI, or `git checkout -- models`" in found["rewriter model"].advice
     assert found["risk model"].detail.endswith("is missing")
     (folder / "manifest.json").unlink()
     assert findings(doctor._models)["manifest"].status == "problem"

@@ -29,7 +29,21 @@ def test_find_returns_the_model_and_checks_its_companions(shipped: Path) -> None
     assert models.find("rewriter") == shipped / "small.gguf"
     assert models.find("risk") == shipped / "risk.onnx"
     (shipped / "risk-tokenizer.json").unlink()
-    with pytest.raises(ModelFileError, match=r"risk-tokenizer\.json is missing: `posi models pull"):
+    with pytest.raises(
+        ModelFileError, match=r"risk-tokenizer\.json is missing: reinstall POSI, or `git checkout"
+    ):
+        models.find("risk")
+
+
+def test_a_download_is_advised_only_where_the_manifest_names_one(shipped: Path) -> None:
+    path = shipped / "risk.onnx"
+    path.write_bytes(b"cut")
+    with pytest.raises(ModelFileError) as error:
+        models.find("risk")
+    assert "models pull" not in str(error.value)
+    manifest = json.loads((shipped / "manifest.json").read_text())
+    (shipped / "manifest.json").write_text(json.dumps({**manifest, "origin": "hf:owner/name"}))
+    with pytest.raises(ModelFileError, match=r"delete it, then `posi models pull risk`, or reinstall"):
         models.find("risk")
 
 
