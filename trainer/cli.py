@@ -99,8 +99,8 @@ def export_rewriter(
     if context.invoked_subcommand is not None:
         return
     from ..posi_core.models import find
+    from ..posi_core.prompt_file import read_prompts
     from .export.export import ExportRequest, export
-    from .export.prompts import read_prompts
     from .export.quantize import quant_type
 
     names = [name.strip() for name in types.split(",")] if compare else [kind]
@@ -284,9 +284,9 @@ def data_teach(
     """Let a large model write the clean twin of each prompt. The key is read from POSI_API_KEY."""
     from rich.progress import Progress
 
+    from ..posi_core.prompt_file import read_prompts
     from ..posi_core.risk import load_scorer
     from ..posi_core.similarity import load_encoder
-    from .ppo.setup import read_prompts
     from .teacher.run import TeachSettings, estimate, remaining, teach
 
     settings = TeachSettings(

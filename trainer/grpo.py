@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..posi_core.errors import UsageError
+from ..posi_core.prompt_file import read_prompts
 from .base import use_threads
 from .ppo.config import PPOConfig
-from .ppo.setup import load_parts, read_prompts
+from .ppo.setup import load_parts
 from .rewards.build import build_reward
 from .rewards.protocol import Reward
 from .run_folder import write_run

@@ -42,10 +42,11 @@ def bench(
     tokens between prompts. They take turns of ten prompts.
     """
     from ..models import find
+    from ..prompt_file import read_prompts
     from .measure import Setting, measure
-    from .prompts import read_prompts
+    from .prompts import our_own
 
-    texts = read_prompts(prompts, count)
+    texts = read_prompts(prompts, count) if prompts else our_own(count)
     setting = Setting(find("rewriter", model), threads, gpu_layers, flash_attention, repeats=repeats)
 
     def progress(done: int) -> None:

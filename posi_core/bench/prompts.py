@@ -1,12 +1,6 @@
-"""Prompts to measure with: a file's, or a small list of mild ones."""
+"""Prompts to measure with, for those who name no file: a hundred mild ones."""
 
 from __future__ import annotations
-
-import gzip
-import json
-from pathlib import Path
-
-from ..errors import UsageError
 
 _SUBJECTS = (
     "an angry old wizard shouting at a storm over a ruined castle",
@@ -34,20 +28,6 @@ _STYLES = (
 )
 
 
-def read_prompts(file: Path | None, count: int) -> list[str]:
-    """The first `count` prompts of a text file (one a line) or of JSON lines with "prompt", gzipped or not."""
-    if file is None:
-        built_in = [f"{subject}, {style}" if style else subject for style in _STYLES for subject in _SUBJECTS]
-        return built_in[:count]
-    try:
-        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-        lines = [line for line in data.decode("utf-8").splitlines() if line.strip()]
-        json_lines = ".jsonl" in file.suffixes or ".json" in file.suffixes
-        prompts = [str(json.loads(line)["prompt"]) for line in lines] if json_lines else lines
-    except (OSError, EOFError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f'{file} is not JSON lines with a "prompt" in UTF-8 ({error!r})') from error
-    if not prompts:
-        raise UsageError(f"{file} has no prompts")
-    return [prompt.strip() for prompt in prompts[:count]]
+def our_own(count: int) -> list[str]:
+    """The first `count` of a hundred: every subject in every style."""
+    return [f"{subject}, {style}" if style else subject for style in _STYLES for subject in _SUBJECTS][:count]

@@ -19,7 +19,7 @@ from posi.trainer.ppo.config import PPOConfig, load_config  # noqa: E402
 from posi.trainer.ppo.loop import PPORun, batch_of  # noqa: E402
 from posi.trainer.ppo.policy import PolicyWithValue, RolloutModel  # noqa: E402
 from posi.trainer.ppo.rollout import lay_out, sample, select  # noqa: E402
-from posi.trainer.ppo.setup import load_parts, read_prompts, tokenize  # noqa: E402
+from posi.trainer.ppo.setup import load_parts, tokenize  # noqa: E402
 from posi.trainer.ppo.step import evaluate  # noqa: E402
 from posi.trainer.rewards.protocol import RewardBatch  # noqa: E402
 from tiny_lm import save_tiny_base, tiny_tokenizer  # noqa: E402
@@ -219,7 +219,7 @@ def test_batches_are_a_function_of_step_and_seed() -> None:
         ("steps = 0\nbase='b'\nprompts='p'", "steps is 0"),
         ("stepz = 3\nbase='b'\nprompts='p'", "unknown key 'stepz'"),
         ("base = 'b'", "prompts"),
-        ("base = ", "config"),
+        ("base = ", "cannot be read as TOML"),
     ],
 )
 def test_a_wrong_recipe_names_the_key(tmp_path: Path, text: str, message: str) -> None:
@@ -227,14 +227,3 @@ def test_a_wrong_recipe_names_the_key(tmp_path: Path, text: str, message: str) -
     path.write_text(text)
     with pytest.raises(UsageError, match=message):
         load_config(path)
-
-
-def test_prompts_come_from_json_lines_or_plain_lines(tmp_path: Path) -> None:
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"prompt": "a"}\n{"toxic": "b", "clean": "c"}\n')
-    assert read_prompts(rows) == ["a", "b"]
-    plain = tmp_path / "plain.txt"
-    plain.write_text("one\n\ntwo\n")
-    assert read_prompts(plain) == ["one", "two"]
-    with pytest.raises(UsageError, match="posi data build"):
-        read_prompts(tmp_path / "absent.jsonl.gz")

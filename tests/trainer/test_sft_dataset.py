@@ -85,7 +85,7 @@ def test_recipes_load_and_name_what_is_wrong(tmp_path: Path) -> None:
         "bse = 1": "unknown key 'bse'",
         'base = "x"\ntrain = "a"\nvalidation = "b"\nrank = 0': "rank is 0",
         'base = "x"': "train",
-        "not toml": "cannot read the recipe",
+        "not toml": "cannot be read as TOML",
     }.items():
         path = tmp_path / "recipe.toml"
         path.write_text(text)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...posi_core.errors import UsageError
+from ..recipe import load_recipe
 from ..template import Template
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -90,20 +84,4 @@ class PPOConfig:
 
 def load_config(path: Path, **overrides: Any) -> PPOConfig:
     """Read a TOML file; `overrides` that are not None replace its values. Raises UsageError naming the key."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"ppo config {path}: {error}") from error
-    data.update({key: value for key, value in overrides.items() if value is not None})
-    known = {item.name: item for item in dataclasses.fields(PPOConfig)}
-    for key in data:
-        if key not in known:
-            raise UsageError(f"ppo config {path}: unknown key {key!r}; known: {', '.join(known)}")
-    try:
-        if "lora_targets" in data:
-            data["lora_targets"] = tuple(data["lora_targets"])
-        if "template" in data:
-            data["template"] = Template(**data["template"])
-        return PPOConfig(**data)
-    except TypeError as error:
-        raise UsageError(f"ppo config {path}: {error}") from error
+    return load_recipe(PPOConfig, path, {"template": Template}, overrides)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...posi_core.prompt_file import read_prompts
 from ..adapter_note import AdapterNote
 from ..base import use_threads
 from ..rewards.build import build_reward
@@ -11,7 +12,7 @@ from ..run_folder import git_commit
 from .combine import combine_adapters
 from .config import PPOConfig
 from .loop import PPORun
-from .setup import load_parts, read_prompts
+from .setup import load_parts
 
 
 def run_ppo(

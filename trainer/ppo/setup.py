@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gzip
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,30 +72,3 @@ def tokenize(tokenizer: Any, template: Template, prompt: str, limit: int) -> lis
         return ids
     suffix = len(special_ids(tokenizer, template.suffix))
     return [*ids[: len(ids) - suffix - excess], *ids[len(ids) - suffix :]]
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file, gzip or not, without blank ones. Raises UsageError when it cannot be read."""
-    try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8") as file
-        ):
-            return [line.strip() for line in file if line.strip()]
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"cannot read the prompts {path} ({error}): run `posi data build`, or name a file"
-        ) from None
-
-
-def read_prompts(path: Path) -> list[str]:
-    """The `prompt` (or `toxic`) of each row of a JSON lines file, gzip or not; plain text is one prompt a line."""
-    lines = read_lines(path)
-    if not lines or not lines[0].startswith("{"):
-        return lines
-    try:
-        rows = [json.loads(line) for line in lines]
-        return [row["prompt"] if "prompt" in row else row["toxic"] for row in rows]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: a row has neither 'prompt' nor 'toxic' ({error})") from None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...posi_core.errors import UsageError
+from ..recipe import fill
 from .protocol import Reward
 
 KINDS = ("distilled", "image", "mixed")
@@ -27,11 +27,13 @@ def build_reward(
         from ...posi_core.similarity import load_encoder
         from .distilled import DistilledReward, DistilledWeights
 
-        return DistilledReward(load_scorer(), load_encoder(), _fill(DistilledWeights, options, kind))
+        return DistilledReward(
+            load_scorer(), load_encoder(), fill(DistilledWeights, options, "distilled reward")
+        )
     if kind == "image":
         from .image import ImageRewardSpec
 
-        build = BuildImageReward(_fill(ImageRewardSpec, options, kind))
+        build = BuildImageReward(fill(ImageRewardSpec, options, "image reward"))
         if not ray:
             return build()
         from .cluster import RayReward
@@ -63,14 +65,3 @@ class BuildImageReward:
         from .image import ImageReward
 
         return ImageReward(self.spec)
-
-
-def _fill(kind: type[Any], options: Mapping[str, Any], name: str) -> Any:
-    known = [field.name for field in dataclasses.fields(kind)]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise UsageError(f"{name} reward: unknown option {unknown[0]!r}; known: {', '.join(known)}")
-    try:
-        return kind(**options)
-    except TypeError as error:
-        raise UsageError(f"{name} reward: {error}") from None

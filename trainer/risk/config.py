@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from ...posi_core.errors import UsageError
+from .. import recipe
 from .examples import HEADS
 from .training import TrainingConfig
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,19 +44,4 @@ class RiskRecipe:
 
 def load_recipe(path: Path) -> RiskRecipe:
     """Read a recipe. UsageError names the file and the key that is wrong."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as TOML: {error}") from None
-    training = _filled(TrainingConfig, data.pop("training", {}), path, "training.")
-    if "seeds" in data:
-        data["seeds"] = tuple(data["seeds"])
-    return _filled(RiskRecipe, data | {"training": training}, path, "")
-
-
-def _filled(kind: type[T], data: dict[str, Any], path: Path, prefix: str) -> T:
-    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
-    for key in data:
-        if key not in known:
-            raise UsageError(f"{path}: {prefix}{key} is not known: use {', '.join(sorted(known))}")
-    return kind(**data)
+    return recipe.load_recipe(RiskRecipe, path, {"training": TrainingConfig})

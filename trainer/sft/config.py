@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...posi_core.errors import UsageError
+from ..recipe import load_recipe
 from ..template import Template
-
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -72,20 +67,4 @@ class SFTConfig:
 
 def load_config(path: Path, **overrides: Any) -> SFTConfig:
     """Read a TOML file; overrides that are not None replace its values. UsageError names a wrong key or value."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the recipe {path}: {error}") from None
-    values.update({key: value for key, value in overrides.items() if value is not None})
-    known = {entry.name for entry in dataclasses.fields(SFTConfig)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise UsageError(f"{path}: unknown key {unknown[0]!r}: known are {', '.join(sorted(known))}")
-    try:
-        if "template" in values:
-            values["template"] = Template(**values["template"])
-        if "targets" in values:
-            values["targets"] = tuple(values["targets"])
-        return SFTConfig(**values)
-    except TypeError as error:
-        raise UsageError(f"{path}: {error}") from None
+    return load_recipe(SFTConfig, path, {"template": Template}, overrides)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
 import pytest
 from posi.posi_core.bench import acceptance, report, summary
 from posi.posi_core.bench.measure import Answers, Difference, Measurement, Setting, measure
-from posi.posi_core.bench.prompts import read_prompts
-from posi.posi_core.errors import UsageError
+from posi.posi_core.bench.prompts import our_own
 from tiny_gguf import write_tiny_gguf
 from typer.testing import CliRunner
 
@@ -73,26 +71,5 @@ def test_the_figures() -> None:
     assert not Difference("q", "c", "x", 0.5, 0.1).near_tie
 
 
-def test_prompts_of_a_file_and_our_own(tmp_path: Path) -> None:
-    rows = "\n".join(json.dumps({"prompt": prompt}) for prompt in PROMPTS)
-    for name, data in (
-        ("p.jsonl", rows.encode()),
-        ("p.jsonl.gz", gzip.compress(rows.encode())),
-        ("p.txt", "\n".join(PROMPTS).encode()),
-    ):
-        (tmp_path / name).write_bytes(data)
-        assert read_prompts(tmp_path / name, 3) == PROMPTS[:3]
-    own = read_prompts(None, 100)
-    assert len(set(own)) == 100
-
-
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [("no.jsonl", b"{]"), ("bad.jsonl", b'{"text": "a"}'), ("empty.txt", b"\n"), ("x.gz", b"abc")],
-)
-def test_bad_prompt_files(tmp_path: Path, name: str, data: bytes) -> None:
-    (tmp_path / name).write_bytes(data)
-    with pytest.raises(UsageError):
-        read_prompts(tmp_path / name, 10)
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_prompts(tmp_path / "absent.txt", 10)
+def test_our_own_prompts_are_a_hundred_different_ones() -> None:
+    assert len(set(our_own(100))) == 100

@@ -193,8 +193,8 @@ def test_recipes(tmp_path: Path) -> None:
     recipe = load_recipe(path)
     assert (recipe.seeds, recipe.user_prior, recipe.training.steps) == ((3,), 0.25, 7)
     for text, message in (
-        ("stepz = 1", "stepz is not known"),
-        ("[training]\nsteeps = 1", r"training\.steeps is not known"),
+        ("stepz = 1", "unknown key 'stepz'"),
+        ("[training]\nsteeps = 1", r"unknown key 'training\.steeps'"),
         ("user_prior = 2", "user_prior is 2"),
         ("seeds = []", "seeds is empty"),
         ("[mix]\nq17 = 1", r"mix\.q17 is not known"),

@@ -33,8 +33,6 @@ def run_images(
         if system not in SYSTEMS:
             raise UsageError(f"--rewriter {system!r} is unknown; it must be one of {', '.join(SYSTEMS)}")
     rows = read(prompts)
-    if not rows:
-        raise UsageError(f"{prompts} holds no prompt")
     summaries: dict[str, dict[str, Summary]] = {}
     with (
         SafePrompter(policy, model=model) as prompter,

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ....posi_core.errors import UsageError
+from ....posi_core.prompt_file import read_rows
 from ...rewards.image import ImageReward, ImageRewardSpec
 from .protocol import DEFINITION, PromptScores, Summary, by_category
 from .sheets import ROWS, contact_sheet
@@ -30,20 +31,8 @@ class Prompt:
 
 
 def read(path: Path) -> list[Prompt]:
-    """Rows of JSON lines with `prompt` and perhaps `categories`, or plain text with one prompt a line."""
-    from ...ppo.setup import read_lines
-
-    prompts = []
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.startswith("{"):
-            prompts.append(Prompt(line))
-            continue
-        try:
-            row = json.loads(line)
-            prompts.append(Prompt(row["prompt"], tuple(row.get("categories") or ())))
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{path}, line {number}: no 'prompt' in it") from None
-    return prompts
+    """The prompts of a file (see `prompt_file.read_rows`), with their `categories` where it has any."""
+    return [Prompt(str(row["prompt"]).strip(), tuple(row.get("categories") or ())) for row in read_rows(path)]
 
 
 def evaluate(

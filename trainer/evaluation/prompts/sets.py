@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....posi_core.errors import UsageError
+from ....posi_core.prompt_file import read_rows
 from ...data.sources import load_source
 from ...data.split import is_held_out, text_key
 
@@ -36,15 +37,14 @@ def load_sets(names: tuple[str, ...], source: str | Path, *, limit: int | None =
 
 
 def set_from_file(path: Path, *, limit: int | None = None) -> PromptSet:
-    """One prompt a line; empty lines are skipped."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    prompts = tuple(line for line in lines if line.strip())
-    if not prompts:
-        raise UsageError(f"{path} holds no prompts: write one a line")
-    return _spread(PromptSet(path.stem, path.name, prompts, ((),) * len(prompts)), limit)
+    """A file of prompts (see `prompt_file.read_rows`) as a set, with their `categories` where it has any."""
+    rows = read_rows(path, limit)
+    return PromptSet(
+        path.name.split(".")[0],
+        path.name,
+        tuple(str(row["prompt"]) for row in rows),
+        tuple(tuple(row.get("categories") or ()) for row in rows),
+    )
 
 
 def _test(source: str | Path) -> PromptSet:
