@@ -2,7 +2,7 @@
 
 import typer
 
-from ..cli import train_ppo
+from ..commands.train import train_ppo
 
 app = typer.Typer(add_completion=False)
 app.command()(train_ppo)

@@ -1,0 +1,92 @@
+"""`posi data`: training data from public sources, and from a teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data_app = typer.Typer(help="Build training data.", no_args_is_help=True)
+
+
+@data_app.command("build")
+def data_build(
+    out: Annotated[Path, typer.Option(help="Folder for the sets and the report.")] = Path("data/sft"),
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder with the source files; without it they are downloaded."
+        ),
+    ] = None,
+    download_to: Annotated[Path, typer.Option(help="Where downloads go, and stay.")] = Path("data/source"),
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+) -> None:
+    """Build the SFT sets from the public sources, and say what was dropped and why."""
+    from ..data.build import REPORT_FILE, BuildConfig, build
+    from ..data.download import fetch_sources
+
+    if source is None:
+        fetch_sources(download_to, typer.echo)
+    report = build(source or download_to, out, BuildConfig(seed=seed))
+    for part in ("train_rows", "validation_rows"):
+        typer.echo(f"{part}: {report[part]}")
+    for name, reasons in report["dropped"].items():
+        typer.echo(f"dropped from {name}: {reasons}")
+    typer.echo(f"examples of what was dropped: {out / REPORT_FILE}")
+
+
+@data_app.command("teach")
+def data_teach(
+    prompts: Annotated[
+        Path, typer.Option("--prompts", help="Toxic prompts: JSON lines or one a line.", exists=True)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="Pairs (JSON lines); an unfinished file is gone on with.")
+    ],
+    base_url: Annotated[str, typer.Option(help="OpenAI-compatible endpoint, ending in /v1.")],
+    model: Annotated[str, typer.Option(help="The model's name there.")],
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at once.")] = 8,
+    per_minute: Annotated[
+        float, typer.Option(min=0, help="Requests a minute at most; 0 for no limit.")
+    ] = 0.0,
+    price_in: Annotated[float, typer.Option(min=0, help="Dollars a million prompt tokens.")] = 0.0,
+    price_out: Annotated[float, typer.Option(min=0, help="Dollars a million answer tokens.")] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask after the estimate.")] = False,
+) -> None:
+    """Let a large model write the clean twin of each prompt. The key is read from POSI_API_KEY."""
+    from rich.progress import Progress
+
+    from ...posi_core.prompt_file import read_prompts
+    from ...posi_core.risk import load_scorer
+    from ...posi_core.similarity import load_encoder
+    from ..teacher.run import TeachSettings, estimate, remaining, teach
+
+    settings = TeachSettings(
+        base_url,
+        model,
+        concurrency=concurrency,
+        per_minute=per_minute,
+        price_in=price_in,
+        price_out=price_out,
+    )
+    todo = remaining(read_prompts(prompts), out)
+    cost = estimate(todo, settings)
+    typer.echo(
+        f"{cost.prompts} prompts to ask for, about {cost.tokens_in + cost.tokens_out} tokens, ${cost.dollars:.2f}",
+        err=True,
+    )
+    if todo and not yes:
+        typer.confirm("Go on?", abort=True, err=True)
+    with Progress(disable=not todo) as bar:
+        task = bar.add_task("teach", total=len(todo))
+        counts = teach(
+            todo,
+            out,
+            settings,
+            load_scorer(),
+            load_encoder(),
+            progress=lambda count: bar.advance(task, count),
+        )
+    for name, count in sorted(counts.items(), key=lambda item: -item[1]):
+        typer.echo(f"{name:12} {count}")
