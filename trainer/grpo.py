@@ -10,8 +10,9 @@ from typing import Any
 from ..posi_core.errors import UsageError
 from ..posi_core.prompt_file import read_prompts
 from .base import use_threads
+from .merge import load_merged
 from .ppo.config import PPOConfig
-from .ppo.setup import load_parts
+from .ppo.setup import lora, stop_token
 from .rewards.build import build_reward
 from .rewards.protocol import Reward
 from .run_folder import write_run
@@ -32,14 +33,13 @@ def run_grpo(
     judge = reward or build_reward(config.reward, config.reward_options)
     import torch
     from datasets import Dataset
-    from peft import LoraConfig
     from transformers.trainer_utils import get_last_checkpoint
     from trl import GRPOConfig, GRPOTrainer
 
     use_threads(config.threads)
-    parts = load_parts(config, dtype=dtype or torch.bfloat16)
-    tokenizer, template = parts.tokenizer, parts.template
-    if tokenizer.eos_token_id != parts.stop:
+    merged = load_merged(config.base, Path(config.adapter) if config.adapter else None)
+    tokenizer, template = merged.tokenizer, config.template
+    if tokenizer.eos_token_id != stop_token(tokenizer, template):
         raise UsageError(
             f"grpo: the template's stop {template.stop!r} is not the model's end token, which TRL stops at"
         )
@@ -73,17 +73,12 @@ def run_grpo(
         disable_tqdm=False,
     )
     trainer = GRPOTrainer(
-        model=parts.rollouts.requires_grad_(True),
+        model=merged.model.to(dtype or torch.bfloat16),
         reward_funcs=[_Adapted(judge)],
         args=arguments,
         train_dataset=Dataset.from_dict({"prompt": wrapped, "original": prompts}),
         processing_class=tokenizer,
-        peft_config=LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            target_modules=list(config.lora_targets),
-            task_type="CAUSAL_LM",
-        ),
+        peft_config=lora(config),
     )
     checkpoints = folder / "checkpoints"
     newest = get_last_checkpoint(str(checkpoints)) if resume and checkpoints.is_dir() else None

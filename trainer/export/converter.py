@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ...posi_core.errors import ModelFileError
-from .merge import Merged
+from ..merge import Merged
 
 _SCRIPT = "convert_hf_to_gguf.py"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...posi_core.errors import UsageError
 from ..adapter_note import read_note
+from ..merge import Merged, load_merged
 from ..template import Template
 from .adapter import export_adapter
 from .atomic import replacing, scratch_folder
@@ -18,7 +19,6 @@ from .converter import convert
 from .gguf_file import open_gguf, posi_metadata, text_value, write_gguf
 from .greedy import greedy_llama_cpp
 from .layout import Layout
-from .merge import Merged, load_merged
 from .quantize import quant_type, quantize
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ...posi_core.prompt_file import read_prompts
@@ -34,8 +35,10 @@ def run_ppo(
 
     on_gpu = torch.cuda.is_available()
     accelerator = Accelerator(mixed_precision="bf16", cpu=not on_gpu)
-    # Processes on one machine share its cores.
-    use_threads(config.threads)
+    cores = use_threads(config.threads)
+    if config.threads is None:
+        # Processes on one machine share its cores; the launcher says how many there are.
+        use_threads(max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     parts = load_parts(config)
     parts.policy.to(accelerator.device)
     parts.rollouts.to(accelerator.device)

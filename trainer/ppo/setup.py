@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ...posi_core.errors import UsageError
-from ..base import load_base
+from ..merge import load_merged
 from ..template import Template, special_ids
 from .config import PPOConfig
 
@@ -29,27 +29,28 @@ class Parts:
 def load_parts(config: PPOConfig, *, dtype: Any = torch.bfloat16) -> Parts:
     """Load the base, merge the SFT adapter, and put a new, untrained adapter on top.
 
-    The reference policy is the same model with the new adapter switched off, so it costs no memory.
+    The reference policy is the same model with the new adapter switched off, so it costs no memory. Raises
+    ModelFileError when base or adapter is missing or they do not fit each other.
     """
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import get_peft_model
 
-    base = load_base(config.base, dtype=dtype)
-    model = base.model
-    if config.adapter:
-        if not (Path(config.adapter) / "adapter_config.json").is_file():
-            raise UsageError(f"no adapter in {config.adapter}: give the folder that `posi train sft` wrote")
-        # Merged in float32: rounding to bf16 happens once, after the sum.
-        model = PeftModel.from_pretrained(model.float(), config.adapter).merge_and_unload().to(dtype)
+    # Merged in float32: rounding to `dtype` happens once, after the sum.
+    merged = load_merged(config.base, Path(config.adapter) if config.adapter else None)
+    model = merged.model.to(dtype)
     rollouts = copy.deepcopy(model).requires_grad_(False)
-    lora = LoraConfig(
+    stop = stop_token(merged.tokenizer, config.template)
+    return Parts(get_peft_model(model, lora(config)), rollouts, merged.tokenizer, config.template, stop)
+
+
+def lora(config: PPOConfig) -> Any:
+    """The shape of the new adapter."""
+    from peft import LoraConfig
+
+    return LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         target_modules=list(config.lora_targets),
         task_type="CAUSAL_LM",
-    )
-    policy = get_peft_model(model, lora)
-    return Parts(
-        policy, rollouts, base.tokenizer, config.template, stop_token(base.tokenizer, config.template)
     )
 
 

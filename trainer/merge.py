@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...posi_core.errors import ModelFileError
-from ..base import load_base
+from ..posi_core.errors import ModelFileError
+from .base import load_base
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,15 @@ class Merged:
     gguf: Path | None
 
 
-def load_merged(base: str, adapter: Path) -> Merged:
-    """Raises ModelFileError when base or adapter is missing or they do not fit each other."""
+def load_merged(base: str, adapter: Path | None) -> Merged:
+    """Raises ModelFileError when base or adapter is missing or they do not fit each other; None is the base alone."""
     import torch
     from peft import PeftModel
     from safetensors import SafetensorError
 
     loaded = load_base(base, dtype=torch.float32)
+    if adapter is None:
+        return Merged(loaded.model.eval(), loaded.tokenizer, loaded.gguf)
     try:
         model = PeftModel.from_pretrained(loaded.model, str(adapter), autocast_adapter_dtype=True).float()
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
