@@ -46,14 +46,16 @@ assert not heavy, heavy
 
 
 def test_the_door_is_v3_and_light() -> None:
-    """`NODE_CLASS_MAPPINGS`, even empty, would hide the V3 entry point. The best of three, in seconds of CPU."""
-    took = []
-    for _ in range(3):
-        command = [sys.executable, "-c", DOOR]
-        took.append(
-            float(subprocess.run(command, check=True, cwd="/", capture_output=True, text=True).stdout)
-        )
-    assert min(took) < 0.1
+    """`NODE_CLASS_MAPPINGS`, even empty, would hide the V3 entry point. Seconds of CPU; the least of up to ten
+    tries, since what else the machine does can only add to them."""
+    command = [sys.executable, "-c", DOOR]
+    least = float("inf")
+    for _ in range(10):
+        done = subprocess.run(command, check=True, cwd="/", capture_output=True, text=True)
+        least = min(least, float(done.stdout))
+        if least < 0.1:
+            break
+    assert least < 0.1
 
 
 def test_registry_metadata() -> None:
