@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ..posi_core.errors import CancelledError, ModelFileError
 from ..posi_core.models import find
@@ -12,7 +14,7 @@ from ..posi_core.safe_prompt import ModelChoice
 from ..posi_core.safe_prompt.wording import changes_between
 from ..posi_core.service import service
 from ..posi_core.verdict import Verdict
-from . import host, settings
+from . import host, redaction, settings
 from .missing import hint
 
 ON_BLOCK: dict[str, OnBlock] = {"stop": "raise", "neutral": "replace", "empty": "empty"}
@@ -53,6 +55,34 @@ def safe(
         _count_fault()
     service().record(verdict, source="comfyui")
     return verdict
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The verdicts on the texts of one input; `batch`: they came as a list. `stopped` is why the run must stop."""
+
+    verdicts: tuple[Verdict, ...]
+    batch: bool
+    stopped: str | None
+
+
+def safe_texts(
+    value: object,
+    hidden: Any,
+    *,
+    strictness: str,
+    on_block: str,
+    policy: Policy | None,
+    model: ModelChoice | None,
+) -> Answers:
+    """`safe` for every text of an input, noted for the metadata of what is saved. `hidden` are the node's own."""
+    texts, batch = texts_of(value)
+    verdicts = tuple(
+        safe(text, strictness=strictness, on_block=on_block, policy=policy, model=model) for text in texts
+    )
+    redaction.remember(verdicts, hidden.dynprompt, hidden.unique_id)
+    blocked = [verdict.reason for verdict in verdicts if verdict.blocked]
+    return Answers(verdicts, batch, blocked[0] if blocked and on_block == "stop" else None)
 
 
 def identity(strictness: str) -> str:

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..posi_core.policy import PRESETS, Policy
 from ..posi_core.safe_prompt import ModelChoice
-from . import host, redaction, report, run
+from . import host, report, run
 from .sockets import CATEGORY, ModelSocket, PolicySocket
 
 
@@ -60,16 +60,14 @@ class SafePromptNode(io.ComfyNode):
         policy: Policy | None = None,
         model: ModelChoice | None = None,
     ) -> io.NodeOutput:
-        texts, batch = run.texts_of(text)
-        verdicts = [
-            run.safe(prompt, strictness=strictness, on_block=on_block, policy=policy, model=model)
-            for prompt in texts
-        ]
-        redaction.remember(verdicts, cls.hidden.dynprompt, cls.hidden.unique_id)
-        stopped = [v.reason for v in verdicts if v.blocked] if on_block == "stop" else []
+        answers = run.safe_texts(
+            text, cls.hidden, strictness=strictness, on_block=on_block, policy=policy, model=model
+        )
+        verdicts, batch = answers.verdicts, answers.batch
         safe = [v.text for v in verdicts]
+        stopped = answers.stopped is not None
         return io.NodeOutput(
-            host.blocker(f"POSI: {stopped[0]}") if stopped else safe if batch else safe[0],
+            host.blocker(f"POSI: {answers.stopped}") if stopped else safe if batch else safe[0],
             max((report.risk_of(v) for v in verdicts), default=0.0),
             any(v.changed for v in verdicts),
             any(v.blocked for v in verdicts),

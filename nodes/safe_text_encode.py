@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..posi_core.policy import Policy
 from ..posi_core.safe_prompt import ModelChoice
-from . import host, redaction, report, run
+from . import host, report, run
 from .safe_prompt import shared_inputs
 from .sockets import CATEGORY
 
@@ -54,15 +54,11 @@ class SafeTextEncodeNode(io.ComfyNode):
                 "The clip input is empty: the checkpoint holds no text encoder. Load one with a CLIP loader."
             )
 
-        texts, _batch = run.texts_of(text)
-        verdicts = [
-            run.safe(prompt, strictness=strictness, on_block=on_block, policy=policy, model=model)
-            for prompt in texts
-        ]
-        redaction.remember(verdicts, cls.hidden.dynprompt, cls.hidden.unique_id)
-        ui = report.verdicts_ui(verdicts)
-        stopped = [v.reason for v in verdicts if v.blocked] if on_block == "stop" else []
-        if stopped:
-            return io.NodeOutput(host.blocker(f"POSI: {stopped[0]}"), ui=ui)
-        encoded = [clip.encode_from_tokens_scheduled(clip.tokenize(v.text)) for v in verdicts]
+        answers = run.safe_texts(
+            text, cls.hidden, strictness=strictness, on_block=on_block, policy=policy, model=model
+        )
+        ui = report.verdicts_ui(answers.verdicts)
+        if answers.stopped is not None:
+            return io.NodeOutput(host.blocker(f"POSI: {answers.stopped}"), ui=ui)
+        encoded = [clip.encode_from_tokens_scheduled(clip.tokenize(v.text)) for v in answers.verdicts]
         return io.NodeOutput([entry for conditioning in encoded for entry in conditioning], ui=ui)

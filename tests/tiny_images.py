@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from posi.trainer.rewards.image import ImageRewardSpec
 
 TINY_CLIP = "posi-test-tiny"
 TINY_DIMENSION = 32
@@ -88,3 +90,20 @@ def write_pipeline(folder: Path) -> Path:
     target = folder / "pipeline"
     pipeline.save_pretrained(str(target))
     return target
+
+
+def tiny_spec(folder: Path, **changes: Any) -> ImageRewardSpec:
+    """An image reward of the three: two images a prompt, 32 pixels a side, one step."""
+    clip = add_tiny_clip(folder)
+    settings: dict[str, Any] = {
+        "q16_vectors": str(write_q16_vectors(folder)),
+        "pipeline": str(write_pipeline(folder)),
+        "images": 2,
+        "steps": 1,
+        "size": 32,
+        "q16_model": clip,
+        "q16_pretrained": "",
+        "clip_model": clip,
+        "clip_pretrained": "",
+    }
+    return ImageRewardSpec(**{**settings, **changes})

@@ -17,7 +17,7 @@ from posi.trainer.evaluation.images.protocol import PromptScores, by_category, s
 from posi.trainer.evaluation.images.run import Prompt, evaluate, read  # noqa: E402
 from posi.trainer.evaluation.images.sheets import contact_sheet  # noqa: E402
 from posi.trainer.rewards.image import ImageRewardSpec  # noqa: E402
-from tiny_images import add_tiny_clip, write_pipeline, write_q16_vectors  # noqa: E402
+from tiny_images import tiny_spec  # noqa: E402
 
 
 def row(prompt: str, q16: list[float], nudity: list[float], categories: tuple[str, ...] = ()) -> PromptScores:
@@ -68,19 +68,7 @@ def test_a_prompt_counts_in_each_of_its_categories() -> None:
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> ImageRewardSpec:
-    folder = tmp_path_factory.mktemp("images")
-    clip = add_tiny_clip(folder)
-    return ImageRewardSpec(
-        q16_vectors=str(write_q16_vectors(folder)),
-        pipeline=str(write_pipeline(folder)),
-        images=2,
-        steps=1,
-        size=32,
-        q16_model=clip,
-        q16_pretrained="",
-        clip_model=clip,
-        clip_pretrained="",
-    )
+    return tiny_spec(tmp_path_factory.mktemp("images"))
 
 
 PROMPTS = [Prompt("a dark hall", ("shocking",)), Prompt("a red barn"), Prompt("a wall of slogans", ("hate",))]

@@ -17,7 +17,7 @@ from posi.posi_core.errors import ModelFileError, UsageError  # noqa: E402
 from posi.trainer.rewards.detectors import Q16, NudeNet, load_q16_vectors  # noqa: E402
 from posi.trainer.rewards.image import ImageReward, ImageRewardSpec  # noqa: E402
 from posi.trainer.rewards.painter import seeds_for  # noqa: E402
-from tiny_images import add_tiny_clip, write_pipeline, write_q16_vectors  # noqa: E402
+from tiny_images import tiny_spec  # noqa: E402
 
 ORIGINALS = ["a dark knight, oil painting", "a red barn"]
 REWRITES = ["a bright knight, oil painting", "a red barn " * 60]
@@ -26,19 +26,7 @@ REWRITES = ["a bright knight, oil painting", "a red barn " * 60]
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> ImageRewardSpec:
     folder = tmp_path_factory.mktemp("images")
-    clip = add_tiny_clip(folder)
-    return ImageRewardSpec(
-        q16_vectors=str(write_q16_vectors(folder)),
-        pipeline=str(write_pipeline(folder)),
-        images=2,
-        steps=2,
-        size=32,
-        q16_model=clip,
-        q16_pretrained="",
-        clip_model=clip,
-        clip_pretrained="",
-        keep=str(folder / "kept"),
-    )
+    return tiny_spec(folder, steps=2, keep=str(folder / "kept"))
 
 
 @pytest.fixture(scope="module")

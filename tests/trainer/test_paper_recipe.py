@@ -20,7 +20,7 @@ from posi.trainer.ppo.run import run_ppo  # noqa: E402
 from posi.trainer.sft import config as sft  # noqa: E402
 from posi.trainer.sft.run import train  # noqa: E402
 from posi.trainer.template import Template  # noqa: E402
-from tiny_images import add_tiny_clip, write_pipeline, write_q16_vectors  # noqa: E402
+from tiny_images import tiny_spec  # noqa: E402
 from tiny_llama import write_tiny_llama  # noqa: E402
 
 RECIPE = Path(__file__).parents[2] / "trainer" / "recipes" / "paper-llama-7b"
@@ -40,24 +40,12 @@ def test_sft_ppo_with_the_image_reward_and_export(tmp_path: Path) -> None:
     )
     train(made, tmp_path / "sft")
 
-    clip = add_tiny_clip(tmp_path)
     paper_ppo = ppo.load_config(RECIPE / "ppo.toml")
     assert paper_ppo.reward == "image"
     assert paper_ppo.reward_options["images"] == 10
     assert (paper_ppo.kl_target, paper_ppo.learning_rate, paper_ppo.top_p) == (0.02, 1.9e-5, 0.7)
-    tiny_reward = {
-        **paper_ppo.reward_options,
-        "pipeline": str(write_pipeline(tmp_path)),
-        "q16_vectors": str(write_q16_vectors(tmp_path)),
-        "q16_model": clip,
-        "q16_pretrained": "",
-        "clip_model": clip,
-        "clip_pretrained": "",
-        "images": 1,
-        "steps": 1,
-        "size": 32,
-        "device": "cpu",
-    }
+    tiny = dataclasses.asdict(tiny_spec(tmp_path, images=1))
+    tiny_reward = {**paper_ppo.reward_options, **tiny}
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("\n".join(PROMPTS))
     config = dataclasses.replace(
