@@ -57,6 +57,11 @@ def test_score_lands_on_the_last_real_token_and_kl_on_every_one() -> None:
     assert torch.allclose(rewards, expected, atol=1e-6)
 
 
+def test_an_answer_is_measured_against_its_prompt_s_other_answers() -> None:
+    gains = f.leave_one_out(torch.tensor([1.0, 2.0, 6.0, -3.0, -3.0, -3.0]), 3)
+    assert torch.allclose(gains, torch.tensor([1.0 - 4.0, 2.0 - 3.5, 6.0 - 1.5, 0.0, 0.0, 0.0]))
+
+
 def test_an_answer_without_tokens_earns_nothing() -> None:
     zero = torch.zeros(1, 2)
     assert f.shaped_rewards(torch.tensor([3.0]), zero, zero, zero, 0.1).abs().sum() == 0

@@ -90,6 +90,43 @@ def test_it_learns_a_text_property(config: PPOConfig, tmp_path: Path) -> None:
     assert np.mean(scores[-3:]) > 0.9
 
 
+class VowelsAndLevel(ShareOfVowels):
+    """Vowels, with a prompt's own offset far above what an answer can change."""
+
+    def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
+        batch = super().__call__(originals, rewrites)
+        offsets = np.array([100.0 * PROMPTS.index(text) for text in originals], np.float32)
+        return RewardBatch(batch.scores + offsets, batch.parts)
+
+
+def test_with_a_group_baseline_a_prompt_s_own_level_does_not_matter(
+    config: PPOConfig, tmp_path: Path
+) -> None:
+    made = dataclasses.replace(
+        config,
+        steps=30,
+        batch=8,
+        samples=4,
+        group_baseline=True,
+        minibatch=32,
+        ppo_epochs=4,
+        save_every=30,
+        validate_every=30,
+    )
+    parts = load_parts(made, dtype=torch.float32)
+    PPORun(
+        made, tmp_path, parts, VowelsAndLevel(), PROMPTS, PROMPTS[:2], accelerate.Accelerator(cpu=True)
+    ).train()
+    vowels = [row["reward/vowels"] for row in metrics(tmp_path)]
+    assert np.mean(vowels[:3]) < 0.35
+    assert np.mean(vowels[-3:]) > 0.9
+
+
+def test_a_group_baseline_needs_a_group(config: PPOConfig) -> None:
+    with pytest.raises(UsageError, match="samples is 1"):
+        dataclasses.replace(config, group_baseline=True)
+
+
 def test_a_run_folder_shows_what_happened(config: PPOConfig, tmp_path: Path) -> None:
     run(config, tmp_path).train()
     rows = metrics(tmp_path)
@@ -192,6 +229,39 @@ def test_sampled_answers_stop_at_the_stop_token(config: PPOConfig) -> None:
         length = int(sum(mask))
         assert (answer[length - 1] == parts.stop) == done
         assert parts.stop not in answer[: length - 1]
+
+
+def test_answers_are_those_of_generate_whatever_their_neighbours_do(config: PPOConfig) -> None:
+    parts = load_parts(config, dtype=torch.float32)
+    ids = [tokenize(parts.tokenizer, parts.template, text, 64) for text in [*PROMPTS, *"abcdefgh"]]
+    unstopped = sample(parts.rollouts, parts.tokenizer, ids, config, parts.stop, greedy=True).answers.tolist()
+    stop = next(
+        t for answer in unstopped for t in answer if 0 < sum(t in other for other in unstopped) < len(ids)
+    )
+    together = sample(parts.rollouts, parts.tokenizer, ids, config, stop, greedy=True)
+    assert len(set(together.finished)) == 2  # some stop early, so that rows leave the batch
+    for prompt, answer, mask in zip(ids, together.answers.tolist(), together.mask.tolist(), strict=True):
+        alone = parts.rollouts.generate(
+            torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+            do_sample=False,
+            max_new_tokens=config.max_new_tokens,
+            eos_token_id=stop,
+            pad_token_id=stop,
+        )
+        assert answer[: int(sum(mask))] == alone[0, len(prompt) :].tolist()
+
+
+def test_samples_of_a_prompt_stand_together_and_obey_top_k(config: PPOConfig) -> None:
+    parts = load_parts(config, dtype=torch.float32)
+    ids = [tokenize(parts.tokenizer, parts.template, text, 64) for text in PROMPTS[:2]]
+    sharp = dataclasses.replace(config, top_k=1)
+    rollout = sample(parts.rollouts, parts.tokenizer, ids, sharp, parts.stop, samples=3)
+    greedy = sample(parts.rollouts, parts.tokenizer, ids, config, parts.stop, greedy=True)
+    assert rollout.texts == [text for text in greedy.texts for _ in range(3)]
+    assert rollout.starts.tolist() == [len(prompt) for prompt in ids for _ in range(3)]
+    torch.manual_seed(0)
+    assert len(set(sample(parts.rollouts, parts.tokenizer, ids, config, parts.stop, samples=8).texts)) > 8
 
 
 def test_long_prompts_are_cut_at_whole_tokens_before_the_suffix() -> None:

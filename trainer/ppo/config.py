@@ -19,6 +19,8 @@ class PPOConfig:
     adapter: folder of the SFT adapter; it is merged, and a new adapter is trained. "" starts from the base.
     prompts: JSON lines file with a "prompt" each (`posi data build` writes it, without test prompts).
     steps: updates; a step samples `batch` prompts, `samples` answers each.
+    group_baseline: subtract the mean score of a prompt's other answers, so that a hard prompt is no bad answer
+        and an easy one no good answer; needs `samples` of at least 2.
     ppo_epochs, minibatch: passes over a step's answers, and answers in a gradient step.
     temperature, top_p, top_k, max_new_tokens: sampling of answers.
     kl_target: nats a sequence; 0 keeps `kl_weight` fixed.
@@ -37,6 +39,7 @@ class PPOConfig:
     steps: int = 52
     batch: int = 16
     samples: int = 1
+    group_baseline: bool = False
     minibatch: int = 4
     ppo_epochs: int = 4
     learning_rate: float = 1.9e-5
@@ -78,6 +81,10 @@ class PPOConfig:
                 raise UsageError(
                     f"ppo config: {name} is {getattr(self, name)}; it must be above {low}, at most {high}"
                 )
+        if self.group_baseline and self.samples < 2:
+            raise UsageError(
+                f"ppo config: samples is {self.samples}; with group_baseline it must be at least 2"
+            )
         if self.temperature <= 0:
             raise UsageError(f"ppo config: temperature is {self.temperature}; it must be above 0")
 

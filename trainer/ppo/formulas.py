@@ -58,6 +58,16 @@ def shaped_rewards(
     return rewards
 
 
+def leave_one_out(scores: Tensor, samples: int) -> Tensor:
+    """Each score less the mean of its prompt's other scores (RLOO, Ahmadian et al. 2024, eq. 9).
+
+    scores: [B], the `samples` answers of a prompt next to each other. Returns [B].
+    """
+    groups = scores.view(-1, samples)
+    others = (groups.sum(1, keepdim=True) - groups) / (samples - 1)
+    return (groups - others).reshape(-1)
+
+
 def advantages_and_returns(
     rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float
 ) -> tuple[Tensor, Tensor]:

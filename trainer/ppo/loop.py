@@ -18,7 +18,7 @@ from ..rewards.protocol import Reward
 from ..run_folder import write_run
 from . import checkpoint, report
 from .config import PPOConfig
-from .formulas import AdaptiveKL
+from .formulas import AdaptiveKL, leave_one_out
 from .policy import PolicyWithValue, RolloutModel
 from .rollout import sample
 from .setup import Parts, tokenize
@@ -114,7 +114,6 @@ class PPORun:
         config, accelerator = self.config, self.accelerator
         batch = batch_of(self.prompts, self.done, config.batch, config.seed)
         mine = batch[accelerator.process_index :: accelerator.num_processes]
-        mine = [text for text in mine for _ in range(config.samples)]
         self.rollouts.sync()
         rollout = sample(
             self.rollouts.model,
@@ -122,16 +121,18 @@ class PPORun:
             [tokenize(self.tokenizer, self.template, text, config.max_prompt_tokens) for text in mine],
             config,
             self.stop,
+            samples=config.samples,
         )
-        judged = self.reward(mine, rollout.texts)
+        judged = self.reward([text for text in mine for _ in range(config.samples)], rollout.texts)
         unfinished = torch.tensor([0.0 if done else 1.0 for done in rollout.finished])
         scores = torch.from_numpy(judged.scores) - config.unfinished_penalty * unfinished
+        gains = leave_one_out(scores, config.samples) if config.group_baseline else scores
         statistics = update(
             model,
             self.policy,
             self.optimizer,
             rollout,
-            scores.to(rollout.mask.device),
+            gains.to(rollout.mask.device),
             self.controller.weight,
             config,
             accelerator,

@@ -36,32 +36,78 @@ def sample(
     config: PPOConfig,
     stop: int,
     *,
+    samples: int = 1,
     greedy: bool = False,
 ) -> Rollout:
-    """Answers to tokenised prompts from `model.generate`; draws from torch's global generator."""
+    """`samples` answers to each tokenised prompt, next to each other; draws from torch's global generator.
+
+    `model.generate` would carry finished answers along until the longest is done, which is most of its time here.
+    """
+    from transformers import DynamicCache
+
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stop
-    device = model.device
+    asked = [prompt for prompt in prompts for _ in range(samples)]
+    answers: list[list[int]] = [[] for _ in asked]
+    rows = torch.arange(len(asked), device=model.device)  # whose answers are still being written
+    ids, attention = _left_padded(prompts, pad, model.device)
+    positions = (attention.cumsum(1) - 1).clamp(min=0)
+    warp = _warpers(config)
+    cache = DynamicCache()
+    for turn in range(config.max_new_tokens):
+        # By position: the cache's keyword differs between versions of transformers.
+        out = model(ids, attention, positions, cache, use_cache=True, logits_to_keep=1)
+        logits = out.logits[:, -1].float()
+        if turn == 0:  # the prompts were read once each
+            cache.batch_repeat_interleave(samples)
+            logits, attention, positions = (
+                each.repeat_interleave(samples, dim=0) for each in (logits, attention, positions)
+            )
+        chosen = logits.argmax(-1) if greedy else _drawn(warp(None, logits))
+        going = torch.ones_like(rows, dtype=torch.bool)
+        for place, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist(), strict=True)):
+            answers[row].append(token)
+            going[place] = token != stop
+        if not going.any():
+            break
+        attention = torch.cat([attention, attention.new_ones(len(rows), 1)], dim=1)
+        positions = positions[:, -1:] + 1
+        if not going.all():
+            rows, chosen, attention, positions = (
+                rows[going],
+                chosen[going],
+                attention[going],
+                positions[going],
+            )
+            cache.batch_select_indices(going.nonzero().squeeze(1))
+        ids = chosen[:, None]
+    return lay_out(tokenizer, asked, answers, stop, pad, model.device)
+
+
+def _drawn(logits: Tensor) -> Tensor:
+    return torch.multinomial(logits.softmax(-1), 1).squeeze(1)
+
+
+def _left_padded(prompts: Sequence[list[int]], pad: int, device: Any) -> tuple[Tensor, Tensor]:
     width = max(len(prompt) for prompt in prompts)
     ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=device)
     attention = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
-    sampling: dict[str, Any] = {"do_sample": False}
-    if not greedy:
-        sampling = {
-            "do_sample": True,
-            "temperature": config.temperature,
-            "top_p": config.top_p,
-            "top_k": config.top_k,
-        }
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=attention,
-        max_new_tokens=config.max_new_tokens,
-        eos_token_id=stop,
-        pad_token_id=pad,
-        **sampling,
+    return ids, attention
+
+
+def _warpers(config: PPOConfig) -> Any:
+    from transformers import (
+        LogitsProcessorList,
+        TemperatureLogitsWarper,
+        TopKLogitsWarper,
+        TopPLogitsWarper,
     )
-    answers = [_until(row, stop) for row in output[:, width:].tolist()]
-    return lay_out(tokenizer, prompts, answers, stop, pad, device)
+
+    chosen: list[Any] = [TemperatureLogitsWarper(config.temperature)]
+    if config.top_k > 0:
+        chosen.append(TopKLogitsWarper(config.top_k))
+    if config.top_p < 1.0:
+        chosen.append(TopPLogitsWarper(config.top_p))
+    return LogitsProcessorList(chosen)
 
 
 def lay_out(
@@ -104,7 +150,3 @@ def select(rollout: Rollout, rows: Tensor) -> Rollout:
         texts=[rollout.texts[i] for i in keep],
         finished=[rollout.finished[i] for i in keep],
     )
-
-
-def _until(tokens: list[int], stop: int) -> list[int]:
-    return tokens[: tokens.index(stop) + 1] if stop in tokens else tokens

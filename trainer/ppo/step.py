@@ -55,7 +55,7 @@ def update(
     taken = 0
     model.train()
     for _ in range(config.ppo_epochs):
-        for rows in torch.randperm(len(scores), device=scores.device).split(config.minibatch):
+        for rows in _minibatches(rollout, config.minibatch):
             part = select(rollout, rows)
             width = part.answers.shape[1]
             with accelerator.autocast():
@@ -89,3 +89,10 @@ def update(
     statistics["return"] = float(f.masked_mean(returns, rollout.mask))
     statistics["value"] = float(f.masked_mean(old_values, rollout.mask))
     return statistics
+
+
+def _minibatches(rollout: Rollout, size: int) -> list[Tensor]:
+    """Answers of similar length together, since padding costs time; the minibatches in random order."""
+    lengths = rollout.attention.sum(1).float()
+    groups = torch.argsort(lengths + torch.rand_like(lengths)).split(size)
+    return [groups[place] for place in torch.randperm(len(groups)).tolist()]
