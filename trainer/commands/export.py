@@ -24,7 +24,7 @@ def export_rewriter(
     calibration: Annotated[
         Path, typer.Option(help="Prompts (text or JSON lines) that calibrated types are rounded for.")
     ] = Path("data/sft/sft_train.jsonl.gz"),
-    calibration_prompts: Annotated[int, typer.Option(min=1, help="How many of them.")] = 192,
+    calibration_prompts: Annotated[int, typer.Option(min=1, help="How many of them.")] = 1000,
     lora: Annotated[Path | None, typer.Option(help="Also write the adapter alone as a GGUF LoRA.")] = None,
     converter: Annotated[
         Path | None, typer.Option(help="llama.cpp's convert_hf_to_gguf.py, for a base that is no GGUF.")

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .distil import Answer
+
 Progress = Callable[[str], None]
+
+CALIBRATION = 192
+"""Rewrites that the layers' inputs are measured on; all of them are then distilled."""
 
 
 @dataclass(frozen=True)
@@ -107,27 +112,45 @@ class Exporter:
 
     def _round(self) -> Path:
         if self._rounded is None:
+            from .distil import distil
             from .rounding import calibrate
 
-            prompts = self._request.calibration
-            if not prompts:
-                raise UsageError("this type is rounded on rewrites of prompts: name some with --calibration")
-            self._say(f"rewriting {len(prompts)} prompts for calibration")
-            answers = greedy_llama_cpp(self.unquantised, prompts, threads=self._request.threads).texts
-            tokenizer = self.merged.tokenizer
-            sequences = [
-                [*self.template.prompt_ids(tokenizer, prompt), *self.template.answer_ids(tokenizer, answer)]
-                for prompt, answer in zip(prompts, answers, strict=True)
-            ]
+            answers = self._answers()
             rounded = copy.deepcopy(self.merged.model)
-            calibrate(
+            grids = calibrate(
                 rounded,
-                sequences,
+                [answer.tokens for answer in answers[:CALIBRATION]],
                 on_layer=lambda done, all_: self._say(f"rounding layer {done} of {all_}"),
+            )
+            distil(
+                rounded,
+                self.merged.model,
+                grids,
+                answers,
+                on_step=lambda done, all_, loss: self._say(f"distilling {done} of {all_}: {loss:.4f} nats"),
             )
             self._rounded = self._folder / "rounded.gguf"
             self._write_tensors(rounded, self._rounded)
         return self._rounded
+
+    def _answers(self) -> list[Answer]:
+        """The model's own rewrites of the calibration prompts: what it is rounded for."""
+        from .distil import Answer
+
+        prompts = self._request.calibration
+        if not prompts:
+            raise UsageError("this type is rounded on rewrites of prompts: name some with --calibration")
+        self._say(f"rewriting {len(prompts)} prompts for calibration")
+        nearly = self._folder / "nearly.gguf"  # Q8_0 answers as float32 does, three times as fast
+        quantize(self.unquantised, nearly, quant_type("q8_0"), threads=self._request.threads)
+        made = greedy_llama_cpp(nearly, prompts, threads=self._request.threads)
+        nearly.unlink()
+        tokenizer = self.merged.tokenizer
+        return [
+            Answer(self.template.prompt_ids(tokenizer, prompt), list(answer))
+            for prompt, answer in zip(prompts, made.answers, strict=True)
+            if answer
+        ]
 
     def _write_tensors(self, model: Any, out: Path) -> None:
         write_gguf(self._skeleton, gguf_tensors(model, self._architecture), self._metadata, out)

@@ -10,6 +10,7 @@ derives the scale.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,8 +21,33 @@ _DAMPING = 0.01
 _FACTORS = (1.0, 0.96, 0.92, 0.88, 0.84, 1.04)
 
 
-def round_to_q4_0(weight: Tensor, second_moment: Tensor) -> Tensor:
-    """Round `weight` [out, in] (in a multiple of 32) given the sum of x xᵀ over inputs x, [in, in]. Float32."""
+@dataclass(frozen=True)
+class Grid:
+    """A matrix on the grid, and what it was rounded from.
+
+    latent: [out, in], each weight as it stood (other weights' errors included) when it was rounded. scales:
+    [out, in / 32]. anchored: [out, in], whether the weight has to have code -8, so that its block's scale is found
+    again; one a block, none in a block of zeros.
+    """
+
+    latent: Tensor
+    scales: Tensor
+    anchored: Tensor
+
+    def rounded(self) -> Tensor:
+        """The weights [out, in] on the grid."""
+        return on_grid(self.latent, self.scales, self.anchored)
+
+
+def on_grid(latent: Tensor, scales: Tensor, anchored: Tensor) -> Tensor:
+    """Each weight of `latent` at the nearest code of its block, see `Grid`; float32 [out, in]."""
+    wide = scales.repeat_interleave(BLOCK, dim=1)
+    codes = (latent / wide).round().clamp(-8, 7)
+    return torch.where(anchored, torch.full_like(codes, -8.0), codes) * wide
+
+
+def round_to_q4_0(weight: Tensor, second_moment: Tensor) -> Grid:
+    """Round `weight` [out, in] (in a multiple of 32) given the sum of x xᵀ over inputs x, [in, in]."""
     moment = second_moment.double()
     diagonal = moment.diagonal()
     diagonal[diagonal == 0] = 1.0
@@ -29,21 +55,25 @@ def round_to_q4_0(weight: Tensor, second_moment: Tensor) -> Tensor:
     # Upper Cholesky factor of the inverse: row j says how the error of weight j is spread over those after it.
     spread = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(moment)), upper=True).float()
     left = weight.clone().float()
-    rounded = torch.empty_like(left)
+    latent = torch.empty_like(left)
+    anchored = torch.zeros_like(left, dtype=torch.bool)
+    scales: list[Tensor] = []
     for start in range(0, weight.shape[1], BLOCK):
         block = left[:, start : start + BLOCK].clone()
         rows = spread[start : start + BLOCK]
         scale, largest = block_scale(block, rows.diagonal(offset=start))
+        scales.append(scale)
         errors = torch.empty_like(block)
         for column in range(BLOCK):
             codes = (block[:, column] / scale).round().clamp(-8, 7)
             codes = torch.where(largest == column, torch.full_like(codes, -8.0), codes)
-            rounded[:, start + column] = codes * scale
+            latent[:, start + column] = block[:, column]
+            anchored[:, start + column] = largest == column
             error = (block[:, column] - codes * scale) / rows[column, start + column]
             block[:, column + 1 :] -= error[:, None] * rows[column, start + column + 1 : start + BLOCK]
             errors[:, column] = error
         left[:, start + BLOCK :] -= errors @ rows[:, start + BLOCK :]
-    return rounded
+    return Grid(latent, torch.stack(scales, dim=1), anchored)
 
 
 def block_scale(block: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,12 +99,13 @@ def block_scale(block: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def calibrate(
     model: Any, sequences: Sequence[Sequence[int]], *, on_layer: Callable[[int, int], None] | None = None
-) -> None:
-    """Round every linear layer of a float32 llama-like `model` in place, layer by layer.
+) -> dict[str, Grid]:
+    """Round every linear layer of a float32 llama-like `model` in place, layer by layer; the grids by module name.
 
     `sequences` are token sequences as the model meets them in use. Each layer sees inputs that come through the
     layers already rounded, so that later layers make up for earlier ones.
     """
+    grids: dict[str, Grid] = {}
     model.set_attn_implementation("sdpa")  # causal without a mask: padding stands right, and moves nothing
     decoder = model.model
     batches = [_Batch(decoder, group) for group in _similar_lengths(sequences, 16)]
@@ -90,11 +121,14 @@ def calibrate(
             for hook in hooks:
                 hook.remove()
         for name, linear in linears.items():
-            linear.weight.copy_(round_to_q4_0(linear.weight, moments[name]))
+            grid = round_to_q4_0(linear.weight, moments[name])
+            linear.weight.copy_(grid.rounded())
+            grids[f"model.layers.{index}.{name}"] = grid
         for batch in batches:
             batch.hidden = batch.through(layer)
         if on_layer:
             on_layer(index + 1, len(decoder.layers))
+    return grids
 
 
 class _Batch:
