@@ -3,8 +3,8 @@
 Rounds, each verified in one batch: one greedy rewrite of the risky segments; sampled candidates from the
 original; sampled candidates from the best one so far; and last, taking out the words that carry the risk.
 A candidate counts only as the whole prompt it gives back: restored, parsed again and judged as it will go out.
-The search stops at the first round with a candidate under the policy's `accept` limits; the answer is the
-candidate of lowest risk among those similar enough to the original.
+The search stops at the first round with a candidate under the policy's `accept` limits; the answer is the most
+similar of those to the original, or, when none came under them, the candidate of lowest risk.
 """
 
 from __future__ import annotations
@@ -91,15 +91,14 @@ class Search:
         return self.choose()
 
     def choose(self) -> Candidate | None:
-        """Lowest risk among the candidates under every threshold that are similar enough.
+        """The most similar candidate under the `accept` limits; without one, the least risky under every threshold.
 
-        Of those with words taken out that are under `accept`, the most similar: each word more lowers the risk,
-        and would be lost for nothing.
+        Under `accept` less risk is worth nothing more, and what the user said is. All are similar enough.
         """
         fit = [candidate for candidate in self.seen.values() if self._fits(candidate)]
-        spared = [c for c in fit if c.origin == WORDS_TAKEN_OUT and c.judgement.accepted]
-        if spared:
-            return max(spared, key=lambda candidate: (candidate.similarity, candidate.text))
+        accepted = [candidate for candidate in fit if candidate.judgement.accepted]
+        if accepted:
+            return max(accepted, key=lambda candidate: (candidate.similarity, candidate.text))
         return min(fit, key=_order) if fit else None
 
     def nearest(self) -> Candidate | None:
