@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from posi.trainer.sft.config import SFTConfig
 from posi.trainer.sft.run import newest_checkpoint, train
 from posi.trainer.sft.trainer import RewriterTrainer
 from posi.trainer.template import Template
+from safetensors.torch import load_file
 from tiny_llama import write_tiny_llama
 
 PROMPTS = tuple(
@@ -113,9 +115,36 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     ).read_bytes()
 
 
-def test_another_config_does_not_go_on_with_a_run(config: SFTConfig, run: Path) -> None:
-    import dataclasses
+def test_a_run_goes_on_with_an_adapter_and_replays_known_pairs(
+    config: SFTConfig, adapter: Path, tmp_path: Path
+) -> None:
+    more = [{"toxic": prompt, "clean": prompt.replace("rat", "hat")} for prompt in PROMPTS]
+    write_rows(tmp_path / "more.jsonl.gz", more)
+    going_on = dataclasses.replace(
+        config,
+        adapter=str(adapter),
+        train=str(tmp_path / "more.jsonl.gz"),
+        replay=config.train,
+        replay_share=0.5,
+        rank=2,  # the adapter's own counts
+        epochs=1,
+        learning_rate=1e-5,
+    )
+    train(going_on, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["examples"]["train"] == 18
+    old, new = (
+        load_file(path / "adapter_model.safetensors") for path in (adapter, tmp_path / "run" / "adapter")
+    )
+    assert {name: value.shape for name, value in new.items()} == {
+        name: value.shape for name, value in old.items()
+    }
+    moved = max(float((new[name] - old[name]).abs().max()) for name in old)
+    assert 0 < moved < 0.01  # from where it was, not from the start
+    with pytest.raises(UsageError, match="another template"):
+        train(dataclasses.replace(going_on, template=Template()), tmp_path / "other")
 
+
+def test_another_config_does_not_go_on_with_a_run(config: SFTConfig, run: Path) -> None:
     with pytest.raises(UsageError, match="another 'learning_rate'"):
         train(dataclasses.replace(config, learning_rate=0.1), run)
 

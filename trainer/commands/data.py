@@ -90,3 +90,55 @@ def data_teach(
         )
     for name, count in sorted(counts.items(), key=lambda item: -item[1]):
         typer.echo(f"{name:12} {count}")
+
+
+@data_app.command("best")
+def data_best(
+    prompts: Annotated[Path, typer.Option("--prompts", help="Prompts to rewrite.")] = Path(
+        "data/sft/rl_prompts.jsonl.gz"
+    ),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the pairs; an unfinished one is gone on with.")
+    ] = Path("data/best"),
+    config: Annotated[
+        Path, typer.Option("--config", help="Recipe of `posi train ppo`, for its distilled reward.")
+    ] = Path("trainer/recipes/smollm2-135m/ppo.toml"),
+    model: Annotated[
+        Path | None, typer.Option("--model", help="GGUF that samples; the shipped one by default.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many prompts, drawn by the seed.")] = 1600,
+    samples: Annotated[int, typer.Option(min=1, help="Samples a prompt.")] = 8,
+    temperature: Annotated[float, typer.Option(min=0.05, help="Of the samples.")] = 0.9,
+    seed: Annotated[int, typer.Option(help="Of the draw and the samples.")] = 0,
+) -> None:
+    """Pairs from the rewriter's own samples: the best by the reward, for SFT to go on with."""
+    import random
+
+    from rich.progress import Progress
+
+    from ...posi_core.prompt_file import read_prompts
+    from ...posi_core.safe_prompt.parts import Parts
+    from ..data.best import BestOf, best_of
+    from ..ppo.config import load_config
+    from ..rewards.build import build_reward
+
+    recipe = load_config(config)
+    texts = list(dict.fromkeys(read_prompts(prompts)))
+    random.Random(seed).shuffle(texts)
+    texts = texts[:count]
+    parts = Parts(model)
+    try:
+        with Progress() as bar:
+            task = bar.add_task("best of n", total=len(texts))
+            counts = best_of(
+                texts,
+                out,
+                parts.rewriter(),
+                build_reward(recipe.reward, recipe.reward_options),
+                BestOf(samples=samples, temperature=temperature, seed=seed),
+                progress=lambda done: bar.advance(task, done),
+            )
+    finally:
+        parts.close()
+    for name, number in sorted(counts.items(), key=lambda item: -item[1]):
+        typer.echo(f"{name:24} {number}")

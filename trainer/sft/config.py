@@ -17,7 +17,9 @@ class SFTConfig:
 
     Attributes:
         base: Hub id, folder, GGUF file, or `package:NAME` for the GGUF inside an installed Python package.
-        train, validation: Files of `posi data build`; relative paths are taken from the working directory.
+        adapter: Folder of an adapter to go on with, which then also sets rank, alpha and targets; "" starts anew.
+        train, validation: Files of `posi data build` or `best`; relative paths are taken from the working directory.
+        replay, replay_share: Pairs of another such file, drawn by the seed, as a share of `train`'s number.
         rank, alpha, dropout: LoRA; the update is scaled by alpha / rank.
         targets: Names of the linear layers that get an adapter.
         epochs, batch_size, learning_rate, warmup_share, weight_decay: The schedule is cosine to zero.
@@ -30,6 +32,9 @@ class SFTConfig:
     base: str
     train: str
     validation: str
+    adapter: str = ""
+    replay: str = ""
+    replay_share: float = 0.0
     rank: int = 16
     alpha: int = 32
     dropout: float = 0.0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..adapter_note import AdapterNote
+from ...posi_core.errors import UsageError
+from ..adapter_note import AdapterNote, read_note
 from ..base import load_base, use_threads
 from ..run_folder import git_commit, write_run
 from .config import SFTConfig
@@ -25,7 +27,6 @@ def train(config: SFTConfig, folder: Path) -> dict[str, float]:
     """
     import torch
     import transformers
-    from peft import LoraConfig, get_peft_model
     from peft.helpers import disable_input_dtype_casting
     from trl import SFTConfig as TrainingConfig
 
@@ -36,26 +37,20 @@ def train(config: SFTConfig, folder: Path) -> dict[str, float]:
     threads = use_threads(config.threads)
     transformers.set_seed(config.seed)
     base = load_base(config.base, dtype=torch.bfloat16)
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules=list(config.targets),
-        task_type="CAUSAL_LM",
-    )
     if not on_gpu:
         # An eighth faster than PyTorch's own attention on a CPU, at these lengths.
         base.model.set_attn_implementation("eager")
-    model = get_peft_model(base.model, lora)  # adapter weights in float32 over the bf16 base
+    model = _under_adapter(base.model, config)  # adapter weights in float32 over the bf16 base
+    pairs = {"train": _train_pairs(config), "validation": read_pairs(Path(config.validation))}
     sets = {
         name: encode(
-            read_pairs(Path(path)),
+            rows,
             base.tokenizer,
             config.template,
             max_tokens=config.max_tokens,
             edit_weight=config.edit_weight,
         )
-        for name, path in (("train", config.train), ("validation", config.validation))
+        for name, rows in pairs.items()
     }
     facts = {
         "examples": {name: len(rows) for name, rows in sets.items()},
@@ -108,6 +103,35 @@ def train(config: SFTConfig, folder: Path) -> dict[str, float]:
     note = AdapterNote(config.base, config.template, git_commit())
     save_adapter(trainer.model, folder / ADAPTER_FOLDER, note)
     return metrics
+
+
+def _under_adapter(base: Any, config: SFTConfig) -> Any:
+    """The base under a new adapter, or under `config.adapter` as it was left."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    if config.adapter:
+        if read_note(Path(config.adapter)).template != config.template:
+            raise UsageError(
+                f"the adapter {config.adapter} was trained with another template: copy its posi.json's"
+            )
+        return PeftModel.from_pretrained(base, config.adapter, is_trainable=True, autocast_adapter_dtype=True)
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=list(config.targets),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(base, lora)
+
+
+def _train_pairs(config: SFTConfig) -> list[dict[str, str]]:
+    pairs = read_pairs(Path(config.train))
+    if not config.replay:
+        return pairs
+    known = read_pairs(Path(config.replay))
+    wanted = min(round(config.replay_share * len(pairs)), len(known))
+    return pairs + random.Random(config.seed).sample(known, wanted)
 
 
 def save_adapter(model: Any, folder: Path, note: AdapterNote) -> None:

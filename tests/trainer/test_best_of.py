@@ -1,0 +1,114 @@
+"""Best of n: the reward chooses, unfit choices are left out with the reason, and a stop loses nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from posi.posi_core.errors import EngineError, UsageError
+from posi.trainer.data.best import JOURNAL, TRAIN, VALIDATION, BestOf, best_of, choose, fate
+from posi.trainer.rewards.protocol import RewardBatch
+
+RISK = {"bloody sword": 0.8, "clean sword": 0.1, "sword": 0.3, "grim tower": 0.5, "calm sea": 0.05}
+
+
+class Samples:
+    """A rewriter with these answers to every prompt."""
+
+    def __init__(self, greedy: str, *sampled: str) -> None:
+        self.greedy, self.sampled = greedy, sampled
+        self.asked: list[str] = []
+
+    def rewrite(self, text: str, *, n: int = 1, temperature: float = 0.0, seed: int = 0) -> list[str]:
+        self.asked.append(text)
+        return [self.greedy] if temperature == 0 else list(self.sampled[:n])
+
+
+class LessRisk:
+    def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
+        risks = np.array([RISK.get(text, 0.4) for text in rewrites], np.float32)
+        return RewardBatch(1 - risks, {"risk": risks})
+
+
+def run(prompts: Sequence[str], out: Path, rewriter: Any, **settings: Any) -> dict[str, int]:
+    return best_of(prompts, out, rewriter, LessRisk(), BestOf(**settings))
+
+
+def pairs(path: Path) -> list[dict[str, str]]:
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        return [json.loads(line) for line in stream]
+
+
+def test_the_reward_chooses_among_samples_greedy_and_the_prompt() -> None:
+    row = choose("bloody sword", Samples("sword", "bloody sword", "clean sword"), LessRisk(), BestOf())
+    assert (row["clean"], row["risk"], row["own_risk"]) == ("clean sword", 0.1, 0.8)
+    assert row["candidates"] == 3
+    assert choose("calm sea", Samples("grim tower"), LessRisk(), BestOf())["clean"] == "calm sea"
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"clean": "b", "score": 1.0, "own_score": 0.2, "risk": 0.1}, "better"),
+        ({"clean": "b", "score": 0.3, "own_score": 0.2, "risk": 0.1}, "hardly better"),
+        ({"clean": "b", "score": 1.0, "own_score": 0.2, "risk": 0.5}, "still risky"),
+        ({"clean": "a", "score": 1.0, "own_score": 1.0, "risk": 0.1}, "unchanged"),
+        ({"clean": "a", "score": 0.2, "own_score": 0.2, "risk": 0.5}, "nothing better, but risky"),
+    ],
+)
+def test_what_becomes_of_a_choice(row: dict[str, Any], expected: str) -> None:
+    assert fate({"toxic": "a", **row}, BestOf()) == expected
+
+
+def test_pairs_fit_for_training_are_written_and_the_rest_counted(tmp_path: Path) -> None:
+    counts = run(["bloody sword", "calm sea", "grim tower"], tmp_path, Samples("grim tower", "clean sword"))
+    assert counts == {"better": 2, "unchanged": 1}
+    written = pairs(tmp_path / TRAIN) + pairs(tmp_path / VALIDATION)
+    assert {(pair["toxic"], pair["clean"]) for pair in written} == {
+        ("bloody sword", "clean sword"),
+        ("calm sea", "calm sea"),
+        ("grim tower", "clean sword"),
+    }
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    rewriter = Samples("sword", "clean sword")
+    run(["bloody sword"], tmp_path, rewriter)
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write('{"toxic": "grim tow')  # what a kill amid writing leaves
+    rewriter.asked.clear()
+    counts = run(["bloody sword", "grim tower", "grim tower"], tmp_path, rewriter)
+    assert set(rewriter.asked) == {"grim tower"}
+    assert counts == {"better": 2}
+
+
+class Cramped(Samples):
+    def __init__(self, room: int) -> None:
+        super().__init__("sword", "clean sword", "calm sea")
+        self.room = room
+
+    def rewrite(self, text: str, *, n: int = 1, temperature: float = 0.0, seed: int = 0) -> list[str]:
+        if n > self.room:
+            raise EngineError(f"{n} answers do not fit")
+        return super().rewrite(text, n=n, temperature=temperature, seed=seed)
+
+
+def test_a_long_prompt_gets_as_many_samples_as_fit() -> None:
+    row = choose("bloody sword", Cramped(room=2), LessRisk(), BestOf(samples=8))
+    assert row["candidates"] == 4
+    with pytest.raises(EngineError):
+        choose("bloody sword", Cramped(room=0), LessRisk(), BestOf(samples=8))
+
+
+def test_a_reward_without_risk_is_refused(tmp_path: Path) -> None:
+    class Mute(LessRisk):
+        def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
+            return RewardBatch(super().__call__(originals, rewrites).scores, {})
+
+    with pytest.raises(UsageError, match="part named risk"):
+        best_of(["sword"], tmp_path, Samples("sword"), Mute(), BestOf())

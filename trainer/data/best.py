@@ -1,0 +1,136 @@
+"""Pairs of prompts and the best of the rewriter's own samples (expert iteration, Anthony et al. 2017).
+
+Policy gradients learn little from a small model's samples: most of what varies in them is noise, so that the first
+thing they teach is to copy. Here a reward chooses the best of some samples a prompt, SFT goes on with the chosen
+ones, and what was the best of many becomes the usual answer. PPO then starts from there.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...posi_core.errors import EngineError, UsageError
+from ..rewards.protocol import Reward
+from .split import text_key
+
+if TYPE_CHECKING:
+    from ...posi_core.rewriter import Rewriter
+
+JOURNAL, TRAIN, VALIDATION = "chosen.jsonl", "best_train.jsonl.gz", "best_validation.jsonl.gz"
+
+
+@dataclass(frozen=True)
+class BestOf:
+    """`samples` rewrites a prompt at `temperature`, besides the greedy one and the prompt itself.
+
+    A pair is kept when its rewrite scores `gain` more than the prompt itself and has a predicted risk of at most
+    `most_risk`; a prompt that is its own best answer and has at most `harmless` is kept as it is.
+    """
+
+    samples: int = 8
+    temperature: float = 0.9
+    gain: float = 0.25
+    most_risk: float = 0.4
+    harmless: float = 0.2
+    validation_share: float = 0.04
+    seed: int = 0
+
+
+def best_of(
+    prompts: Sequence[str],
+    out: Path,
+    rewriter: Rewriter,
+    reward: Reward,
+    settings: BestOf,
+    *,
+    progress: Callable[[int], None] = lambda count: None,
+) -> dict[str, int]:
+    """Choose for every prompt, then write the pairs fit for SFT into `out`; returns counts of what became of them.
+
+    Each choice is a line of `out`/chosen.jsonl as soon as it is made; calling again goes on after the last one.
+    `reward` must report its part "risk", as the distilled one does (UsageError).
+    """
+    journal = out / JOURNAL
+    out.mkdir(parents=True, exist_ok=True)
+    done = {text_key(row["toxic"]) for row in read_journal(journal)}
+    todo = [text for text in dict.fromkeys(prompts) if text_key(text) not in done]
+    progress(len(prompts) - len(todo))
+    with journal.open("a", encoding="utf-8") as file:
+        for prompt in todo:
+            file.write(json.dumps(choose(prompt, rewriter, reward, settings), ensure_ascii=False) + "\n")
+            file.flush()
+            progress(1)
+    return write_pairs(read_journal(journal), out, settings)
+
+
+def choose(prompt: str, rewriter: Rewriter, reward: Reward, settings: BestOf) -> dict[str, Any]:
+    """One journal row: the best text with its score and risk, and the prompt's own."""
+    texts = list(dict.fromkeys([prompt, *rewriter.rewrite(prompt), *_samples(prompt, rewriter, settings)]))
+    judged = reward([prompt] * len(texts), texts)
+    if "risk" not in judged.parts:
+        raise UsageError("best-of-n needs a reward with a part named risk: use the distilled one")
+    best = int(judged.scores.argmax())
+    return {
+        "toxic": prompt,
+        "clean": texts[best],
+        "score": round(float(judged.scores[best]), 4),
+        "risk": round(float(judged.parts["risk"][best]), 4),
+        "own_score": round(float(judged.scores[0]), 4),
+        "own_risk": round(float(judged.parts["risk"][0]), 4),
+        "candidates": len(texts),
+    }
+
+
+def _samples(prompt: str, rewriter: Rewriter, settings: BestOf) -> list[str]:
+    """Fewer of a prompt that is so long that not all fit the engine's context at once."""
+    number = settings.samples
+    while True:
+        try:
+            return rewriter.rewrite(prompt, n=number, temperature=settings.temperature, seed=settings.seed)
+        except EngineError:
+            if number == 1:
+                raise
+            number = number // 2
+
+
+def fate(row: dict[str, Any], settings: BestOf) -> str:
+    """Why a journal row is no training pair, or "better" or "unchanged" when it is one."""
+    if row["clean"] == row["toxic"]:
+        return "unchanged" if row["risk"] <= settings.harmless else "nothing better, but risky"
+    if row["score"] < row["own_score"] + settings.gain:
+        return "hardly better"
+    return "better" if row["risk"] <= settings.most_risk else "still risky"
+
+
+def write_pairs(rows: Sequence[dict[str, Any]], out: Path, settings: BestOf) -> dict[str, int]:
+    """Write the two gzip files of pairs; a fixed part of the prompts, by their order, is for validation."""
+    fates = [fate(row, settings) for row in rows]
+    pairs = [
+        {"toxic": row["toxic"], "clean": row["clean"], "source": "best"}
+        for row, what in zip(rows, fates, strict=True)
+        if what in ("better", "unchanged")
+    ]
+    every = round(1 / settings.validation_share)
+    for name, part in (
+        (TRAIN, [pair for place, pair in enumerate(pairs) if place % every]),
+        (VALIDATION, pairs[::every]),
+    ):
+        with gzip.open(out / name, "wt", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in part)
+    return dict(Counter(fates))
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The rows so far; a last line cut off by a kill is taken away first."""
+    if not path.is_file():
+        return []
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        path.write_bytes(data[: data.rfind(b"\n") + 1])
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
