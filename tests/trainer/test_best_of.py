@@ -87,6 +87,22 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert counts == {"better": 2}
 
 
+def test_a_teacher_s_answer_takes_part_and_alone_without_samples(tmp_path: Path) -> None:
+    row = choose("bloody sword", Samples("sword", "grim tower"), LessRisk(), BestOf(), "clean sword")
+    assert row["clean"] == "clean sword"
+    silent = Samples("clean sword")
+    counts = best_of(
+        ["bloody sword", "grim tower"],
+        tmp_path,
+        silent,
+        LessRisk(),
+        BestOf(samples=0),
+        known={"bloody sword": "sword", "grim tower": "bloody sword"},
+    )
+    assert silent.asked == []
+    assert counts == {"better": 1, "nothing better, but risky": 1}
+
+
 class Cramped(Samples):
     def __init__(self, room: int) -> None:
         super().__init__("sword", "clean sword", "calm sea")

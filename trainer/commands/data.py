@@ -94,9 +94,12 @@ def data_teach(
 
 @data_app.command("best")
 def data_best(
-    prompts: Annotated[Path, typer.Option("--prompts", help="Prompts to rewrite.")] = Path(
-        "data/sft/rl_prompts.jsonl.gz"
-    ),
+    prompts: Annotated[
+        Path,
+        typer.Option(
+            "--prompts", help="Prompts to rewrite, or pairs, whose clean sides take part in the choice."
+        ),
+    ] = Path("data/sft/rl_prompts.jsonl.gz"),
     out: Annotated[
         Path, typer.Option("--out", help="Folder for the pairs; an unfinished one is gone on with.")
     ] = Path("data/best"),
@@ -107,7 +110,9 @@ def data_best(
         Path | None, typer.Option("--model", help="GGUF that samples; the shipped one by default.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many prompts, drawn by the seed.")] = 1600,
-    samples: Annotated[int, typer.Option(min=1, help="Samples a prompt.")] = 8,
+    samples: Annotated[
+        int, typer.Option(min=0, help="Samples a prompt; 0 only sorts the pairs of --prompts.")
+    ] = 8,
     temperature: Annotated[float, typer.Option(min=0.05, help="Of the samples.")] = 0.9,
     seed: Annotated[int, typer.Option(help="Of the draw and the samples.")] = 0,
 ) -> None:
@@ -116,14 +121,15 @@ def data_best(
 
     from rich.progress import Progress
 
-    from ...posi_core.prompt_file import read_prompts
+    from ...posi_core.prompt_file import read_rows
     from ...posi_core.safe_prompt.parts import Parts
     from ..data.best import BestOf, best_of
     from ..ppo.config import load_config
     from ..rewards.build import build_reward
 
     recipe = load_config(config)
-    texts = list(dict.fromkeys(read_prompts(prompts)))
+    rows = read_rows(prompts)
+    texts = list(dict.fromkeys(row["prompt"] for row in rows))
     random.Random(seed).shuffle(texts)
     texts = texts[:count]
     parts = Parts(model)
@@ -136,6 +142,7 @@ def data_best(
                 parts.rewriter(),
                 build_reward(recipe.reward, recipe.reward_options),
                 BestOf(samples=samples, temperature=temperature, seed=seed),
+                known={row["prompt"]: row["clean"] for row in rows if row.get("clean")},
                 progress=lambda done: bar.advance(task, done),
             )
     finally:

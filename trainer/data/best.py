@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,9 @@ JOURNAL, TRAIN, VALIDATION = "chosen.jsonl", "best_train.jsonl.gz", "best_valida
 
 @dataclass(frozen=True)
 class BestOf:
-    """`samples` rewrites a prompt at `temperature`, besides the greedy one and the prompt itself.
+    """`samples` rewrites a prompt at `temperature`, besides the greedy one, a known answer and the prompt itself.
+
+    Without samples nothing is generated: the reward then only sorts known pairs.
 
     A pair is kept when its rewrite scores `gain` more than the prompt itself and has a predicted risk of at most
     `most_risk`; a prompt that is its own best answer and has at most `harmless` is kept as it is.
@@ -49,11 +51,13 @@ def best_of(
     reward: Reward,
     settings: BestOf,
     *,
+    known: Mapping[str, str] | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, int]:
     """Choose for every prompt, then write the pairs fit for SFT into `out`; returns counts of what became of them.
 
-    Each choice is a line of `out`/chosen.jsonl as soon as it is made; calling again goes on after the last one.
+    `known` are answers by prompt, a teacher's for instance, which take part in the choice. Each choice is a line of
+    `out`/chosen.jsonl as soon as it is made; calling again goes on after the last one.
     `reward` must report its part "risk", as the distilled one does (UsageError).
     """
     journal = out / JOURNAL
@@ -63,15 +67,21 @@ def best_of(
     progress(len(prompts) - len(todo))
     with journal.open("a", encoding="utf-8") as file:
         for prompt in todo:
-            file.write(json.dumps(choose(prompt, rewriter, reward, settings), ensure_ascii=False) + "\n")
+            row = choose(prompt, rewriter, reward, settings, (known or {}).get(prompt))
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
             progress(1)
     return write_pairs(read_journal(journal), out, settings)
 
 
-def choose(prompt: str, rewriter: Rewriter, reward: Reward, settings: BestOf) -> dict[str, Any]:
+def choose(
+    prompt: str, rewriter: Rewriter, reward: Reward, settings: BestOf, known: str | None = None
+) -> dict[str, Any]:
     """One journal row: the best text with its score and risk, and the prompt's own."""
-    texts = list(dict.fromkeys([prompt, *rewriter.rewrite(prompt), *_samples(prompt, rewriter, settings)]))
+    texts = [prompt] if known is None else [prompt, known]
+    if settings.samples:
+        texts += [*rewriter.rewrite(prompt), *_samples(prompt, rewriter, settings)]
+    texts = list(dict.fromkeys(texts))
     judged = reward([prompt] * len(texts), texts)
     if "risk" not in judged.parts:
         raise UsageError("best-of-n needs a reward with a part named risk: use the distilled one")
