@@ -87,6 +87,14 @@ def test_the_lowest_risk_among_those_similar_enough():
     assert verdict.text == "a sword knight on a hill, oil painting"
 
 
+def test_under_the_accept_limits_the_most_similar_wins_however_low_another_is():
+    close = "a dim knight on a hill, oil painting"
+    scorer = FakeScorer({"bloody": ("violence", 0.9), "dim": ("violence", 0.3)})  # 0.3: accepted, under 0.35
+    engine = FakeEngine(answers=[[KNIGHT], ["a knight on a lake", close]])
+    verdict = prompter(engine, scorer=scorer, rewriting={"similarity_floor": 0.3}).rewrite(KNIGHT)
+    assert verdict.text == close
+
+
 def test_words_are_taken_out_last():
     verdict = prompter(FakeEngine(stubborn=["bloody"])).rewrite(KNIGHT)
     assert verdict.text == "a knight on a hill, oil painting"
