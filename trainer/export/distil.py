@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 from .rounding import Grid, on_grid
 
 BATCH = 8
-LEARNING_RATE = 1e-4
+LEARNING_RATE = 3e-5
 _WARMUP = 5
 
 
@@ -53,7 +53,7 @@ def distil(
     grids: Mapping[str, Grid],
     answers: Sequence[Answer],
     *,
-    epochs: int = 2,
+    epochs: int = 1,
     learning_rate: float = LEARNING_RATE,
     on_step: Callable[[int, int, float], None] | None = None,
 ) -> None:
