@@ -34,6 +34,8 @@ def load_parts(config: PPOConfig, *, dtype: Any = torch.bfloat16) -> Parts:
     """
     from peft import get_peft_model
 
+    # The new adapter starts from random numbers, and two runs with one seed are to be the same run.
+    torch.manual_seed(config.seed)
     # Merged in float32: rounding to `dtype` happens once, after the sum.
     merged = load_merged(config.base, Path(config.adapter) if config.adapter else None)
     model = merged.model.to(dtype)
