@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .drafts import CopyDraft
-from .edits import EDITS_KEY, Edits
 from .llama import BATCH, LlamaModel
 from .sampling import sample
 
@@ -71,7 +70,6 @@ class Decoder:
         self.model = model
         self.context = context
         self.sequences = sequences
-        self._edits = Edits(model.metadata(EDITS_KEY) or "", lambda text: model.tokenize(text, special=False))
         self._cached: list[int] = []  # tokens of sequence 0 whose keys and values are in the cache
 
     def warm_up(self) -> None:
@@ -109,7 +107,7 @@ class Decoder:
                 sequence=index,
                 decoded=cached,
                 pending=[],
-                draft=self._draft(user, stops) if request["draft"] else None,
+                draft=CopyDraft(user, min(stops), model.starts_word) if request["draft"] else None,
                 generator=None if greedy else _generator(int(request["seed"]), index),
             )
             for index in range(count)
@@ -135,10 +133,6 @@ class Decoder:
             for candidate in candidates
         ]
         return results if not greedy else results * int(request["n"])
-
-    def _draft(self, user: list[int], stops: set[int]) -> CopyDraft:
-        starts = self.model.starts_word
-        return CopyDraft(user, min(stops), starts, self._edits.find(user, starts))
 
     def _stops(self, texts: Sequence[str]) -> set[int]:
         stops = set()

@@ -8,9 +8,7 @@ said about the later rows of a rejected draft is kept as a guess of where it wil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-
-from .edits import Swap
+from collections.abc import Callable, Sequence
 
 _NEAR, _FAR = 3, 12
 """How many prompt tokens may have been left out at once for one token to show where the text goes on: few when it
@@ -21,7 +19,6 @@ _LOST = (0.4, 0.25, 0.1)
 of tokens that fitted since: measured on 100 rewrites of a model that changes two phrases a prompt."""
 _SYNC = (0.7, 0.82, *(0.92,) * 10, 0.98)
 _HINT = 0.6
-_SWAP = 0.65
 
 
 class CopyDraft:
@@ -29,18 +26,10 @@ class CopyDraft:
 
     `source` are the prompt's tokens, followed by `stop`, with which an answer ends. `starts(token)` tells whether a
     token starts a word (or is punctuation): a replaced word of several tokens is skipped as a whole.
-    `swaps`, by place in `source`, are words that this model usually replaces.
     """
 
-    def __init__(
-        self,
-        source: Sequence[int],
-        stop: int,
-        starts: Callable[[int], bool],
-        swaps: Mapping[int, Swap] | None = None,
-    ) -> None:
+    def __init__(self, source: Sequence[int], stop: int, starts: Callable[[int], bool]) -> None:
         self._source = (*source, stop)
-        self._swaps = swaps or {}
         self._starts = starts
         self._cursor = 0
         self._text: list[int] = []
@@ -66,16 +55,6 @@ class CopyDraft:
                 index = self._echo + len(tokens)
                 token = self._text[index] if index < len(self._text) else tokens[index - len(self._text)]
                 place, hinted = -1, False
-            elif cursor in self._swaps and cursor not in self._hints:
-                swap = self._swaps[cursor]
-                chance *= _SWAP
-                if chance < worth:
-                    break
-                tokens += swap.tokens
-                # A second piece of a replacement stands where the prompt goes on.
-                self._places += [cursor, *[swap.after] * len(swap.tokens)][: len(swap.tokens)]
-                cursor = swap.after
-                continue
             elif cursor < len(self._source):
                 place, hinted = cursor, cursor in self._hints
                 token = self._hints.get(cursor, self._source[cursor])
@@ -93,8 +72,7 @@ class CopyDraft:
                 break
             tokens.append(token)
             self._places.append(place)
-        del self._places[limit:]
-        return tokens[:limit]
+        return tokens
 
     def observe(self, proposal: Sequence[int], chosen: Sequence[int], kept: int) -> None:
         """Learn from a verified batch.

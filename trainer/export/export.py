@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...posi_core.engine.edits import EDITS_KEY
 from ...posi_core.errors import UsageError
 from ..adapter_note import read_note
 from ..merge import Merged, load_merged
@@ -17,7 +16,6 @@ from ..template import Template
 from .adapter import export_adapter
 from .atomic import replacing, scratch_folder
 from .converter import convert
-from .edits import repeated_edits
 from .gguf_file import open_gguf, posi_metadata, text_value, write_gguf
 from .greedy import greedy_llama_cpp
 from .layout import Layout
@@ -131,11 +129,6 @@ class Exporter:
                 answers,
                 on_step=lambda done, all_, loss: self._say(f"distilling {done} of {all_}: {loss:.4f} nats"),
             )
-            decode = self.merged.tokenizer.decode
-            self._metadata[EDITS_KEY] = repeated_edits(
-                (prompt, decode(answer.answer, skip_special_tokens=True))
-                for prompt, answer in zip(self._request.calibration, answers, strict=True)
-            )
             self._rounded = self._folder / "rounded.gguf"
             self._write_tensors(rounded, self._rounded)
         return self._rounded
@@ -156,6 +149,7 @@ class Exporter:
         return [
             Answer(self.template.prompt_ids(tokenizer, prompt), list(answer))
             for prompt, answer in zip(prompts, made.answers, strict=True)
+            if answer
         ]
 
     def _write_tensors(self, model: Any, out: Path) -> None:
