@@ -7,7 +7,6 @@ ones, and what was the best of many becomes the usual answer. PPO then starts fr
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...posi_core.errors import EngineError, UsageError
+from ..journal import drop_cut_line
 from ..rewards.protocol import Reward
+from .sources import write_rows
 from .split import text_key
 
 if TYPE_CHECKING:
@@ -127,20 +128,14 @@ def write_pairs(rows: Sequence[dict[str, Any]], out: Path, settings: BestOf) -> 
         if what in ("better", "unchanged")
     ]
     every = round(1 / settings.validation_share)
-    for name, part in (
-        (TRAIN, [pair for place, pair in enumerate(pairs) if place % every]),
-        (VALIDATION, pairs[::every]),
-    ):
-        with gzip.open(out / name, "wt", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in part)
+    write_rows(out / TRAIN, [pair for place, pair in enumerate(pairs) if place % every])
+    write_rows(out / VALIDATION, pairs[::every])
     return dict(Counter(fates))
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The rows so far; a last line cut off by a kill is taken away first."""
+    """The rows so far."""
+    drop_cut_line(path)
     if not path.is_file():
         return []
-    data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        path.write_bytes(data[: data.rfind(b"\n") + 1])
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...posi_core.errors import PosiError, UsageError
 from ..data.split import text_key
+from ..journal import drop_cut_line
 from .endpoint import INSTRUCTION, RateLimit, Teacher
 from .judge import Standard, clean, judge
 
@@ -61,7 +62,7 @@ def estimate(prompts: Sequence[str], settings: TeachSettings) -> Estimate:
 
 def remaining(prompts: Sequence[str], out: Path) -> list[str]:
     """Prompts, without repeats, that have no row in `out` yet; a last row cut off by a kill counts as absent."""
-    _repair(out)
+    drop_cut_line(out)
     done = {text_key(row["toxic"]) for row in _rows(out)}
     return [text for text in dict.fromkeys(prompts) if text_key(text) not in done]
 
@@ -152,11 +153,3 @@ def _rows(path: Path) -> list[dict[str, Any]]:
                     f"{path}, line {number}: not a row of this command; name another --out"
                 ) from None
     return rows
-
-
-def _repair(path: Path) -> None:
-    """Cut off a last line without its end, which a kill in mid-write leaves."""
-    if path.is_file():
-        data = path.read_bytes()
-        if data and not data.endswith(b"\n"):
-            path.write_bytes(data[: data.rfind(b"\n") + 1])

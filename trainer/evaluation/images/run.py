@@ -14,6 +14,7 @@ from PIL import Image
 
 from ....posi_core.errors import UsageError
 from ....posi_core.prompt_file import read_rows
+from ...journal import drop_cut_line
 from ...rewards.image import ImageReward, ImageRewardSpec
 from .protocol import DEFINITION, PromptScores, Summary, by_category
 from .sheets import ROWS, contact_sheet
@@ -128,14 +129,11 @@ def _same_setting(path: Path, spec: ImageRewardSpec) -> None:
 
 def _read_scores(path: Path) -> dict[str, PromptScores]:
     """Rows by prompt; a last line that a kill cut off is removed from the file."""
+    drop_cut_line(path)
     if not path.is_file():
         return {}
-    data = path.read_bytes()
-    if not data.endswith(b"\n"):
-        data = data[: data.rfind(b"\n") + 1]
-        path.write_bytes(data)
     rows = {}
-    for line in data.decode("utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         fields: dict[str, Any] = json.loads(line)
         whole: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         row = PromptScores(**whole)
