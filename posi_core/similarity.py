@@ -23,6 +23,10 @@ class Encoder(Protocol):
         """Cosine in [-1, 1] of each rewrite with the original."""
         ...
 
+    def pieces(self, word: str) -> int:
+        """Into how many word pieces the tokenizer cuts a word: one for a common word, many for no word at all."""
+        ...
+
 
 class SentenceEncoder:
     """The shipped encoder. Safe to use from several threads."""
@@ -53,6 +57,9 @@ class SentenceEncoder:
         return [
             1.0 if text == original else float(cosine) for text, cosine in zip(rewrites, cosines, strict=True)
         ]
+
+    def pieces(self, word: str) -> int:
+        return self._model.pieces(word)
 
 
 def load_encoder(path: Path | None = None) -> SentenceEncoder:

@@ -74,6 +74,10 @@ class TextModel:
         starts = range(0, max(1, len(inner) - OVERLAP), room - OVERLAP) if len(inner) > room else range(1)
         return [[first, *inner[start : start + room], last] for start in starts]
 
+    def pieces(self, word: str) -> int:
+        """Into how many word pieces the tokenizer cuts `word`: one for a common word, many for no word at all."""
+        return len(self._tokenizer.encode(word, add_special_tokens=False).ids)
+
     def run(self, texts: Sequence[str]) -> list[FloatArray]:
         """Rows [windows, columns] of each text (no rows for a text without a word).
 

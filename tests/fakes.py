@@ -97,13 +97,16 @@ class FakeEncoder:
             raise self.error
         return [_cosine(_bag(original), _bag(rewrite)) for rewrite in rewrites]
 
+    def pieces(self, word: str) -> int:
+        return 1 + len(word) // 12
+
 
 class FakeEngine:
     """Rewrites word by word from a table.
 
     `error` set: every call raises it. `answers` (a list of lists of texts) overrides the table, one entry a
-    call. Words in `stubborn` stay. `delay` sleeps that many seconds a call, minding deadline and
-    cancellation as the real engine does.
+    call. Words in `stubborn` stay, unless the engine `avoids` and they are to be avoided. `delay` sleeps that
+    many seconds a call, minding deadline and cancellation as the real engine does.
     """
 
     def __init__(
@@ -113,6 +116,7 @@ class FakeEngine:
         answers: Sequence[Sequence[str]] = (),
         stubborn: Sequence[str] = (),
         delay: float = 0.0,
+        avoids: bool = False,
     ) -> None:
         self.identity = "fake-engine"
         self.rewrites = dict(rewrites)
@@ -123,6 +127,7 @@ class FakeEngine:
         self.requests: list[Any] = []
         self.unloads = 0
         self.closed = False
+        self.can_avoid = avoids
 
     @property
     def template(self) -> Any:
@@ -144,15 +149,22 @@ class FakeEngine:
         self._wait(deadline, cancelled)
         if self.error is not None:
             raise self.error
-        texts = self.answers.pop(0) if self.answers else [self.rewrite(request.user)] * request.n
+        words = request.avoid or [()] * request.n
+        texts = (
+            self.answers.pop(0) if self.answers else [self.rewrite(request.user, avoid) for avoid in words]
+        )
         if on_token is not None:
             on_token(1)
         return [Completion(text=text, tokens=len(text.split()), finished=True) for text in texts]
 
-    def rewrite(self, text: str) -> str:
+    def rewrite(self, text: str, avoid: Sequence[str] = ()) -> str:
         def swap(match: re.Match[str]) -> str:
             word = match.group().lower()
-            return match.group() if word in self.stubborn else self.rewrites.get(word, match.group())
+            return (
+                match.group()
+                if word in self.stubborn and word not in avoid
+                else self.rewrites.get(word, match.group())
+            )
 
         return _WORD.sub(swap, text)
 

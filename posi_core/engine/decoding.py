@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .avoidance import Avoidance
 from .drafts import CopyDraft
 from .llama import BATCH, LlamaModel
 from .sampling import sample
@@ -49,6 +50,7 @@ class Candidate:
     pending: list[int]
     draft: CopyDraft | None
     generator: np.random.Generator | None
+    avoidance: Avoidance | None = None
     tokens: list[int] = field(default_factory=list)
     proposal: list[int] = field(default_factory=list)
     finished: bool = False
@@ -99,23 +101,32 @@ class Decoder:
         limit = request["max_tokens"]
         limit = answer_limit(len(user)) if limit is None else int(limit)
         greedy = request["temperature"] <= 0
-        count = 1 if greedy else int(request["n"])
-        self._check_room(len(prompt), limit, count, stops)
-        cached = self._reuse(prompt)
-        candidates = [
-            Candidate(
-                sequence=index,
-                decoded=cached,
-                pending=[],
-                draft=CopyDraft(user, min(stops), model.starts_word) if request["draft"] else None,
-                generator=None if greedy else _generator(int(request["seed"]), index),
-            )
-            for index in range(count)
-        ]
-        try:
-            self._write(candidates, prompt, stops, limit, request, check, progress)
-        finally:
-            self._release(candidates, prompt)
+        avoid = request["avoid"]
+        if avoid and len(avoid) != request["n"]:
+            raise RequestError(f"avoid has {len(avoid)} entries: n is {request['n']}")
+        count = 1 if greedy and not avoid else int(request["n"])
+        room = self._room(len(prompt), limit, count)
+        candidates: list[Candidate] = []
+        cached = -1
+        for start in range(0, count, room):
+            kept = self._reuse(prompt)
+            cached = kept if cached < 0 else cached
+            group = [
+                Candidate(
+                    sequence=index - start,
+                    decoded=kept,
+                    pending=[],
+                    draft=CopyDraft(user, min(stops), model.starts_word) if request["draft"] else None,
+                    generator=None if greedy else _generator(int(request["seed"]), index),
+                    avoidance=Avoidance(avoid[index], model) if avoid else None,
+                )
+                for index in range(start, min(start + room, count))
+            ]
+            try:
+                self._write(group, prompt, stops, limit, request, check, progress)
+            finally:
+                self._release(group, prompt)
+            candidates += group
         seconds = time.perf_counter() - began
         results = [
             {
@@ -132,7 +143,7 @@ class Decoder:
             }
             for candidate in candidates
         ]
-        return results if not greedy else results * int(request["n"])
+        return results if count > 1 else results * int(request["n"])
 
     def _stops(self, texts: Sequence[str]) -> set[int]:
         stops = set()
@@ -147,17 +158,19 @@ class Decoder:
             raise RequestError("no stop text is given: nothing would end an answer")
         return stops
 
-    def _check_room(self, prompt: int, limit: int, count: int, stops: set[int]) -> None:
-        if limit < 1 or not stops:
+    def _room(self, prompt: int, limit: int, count: int) -> int:
+        """How many candidates fit the context at a time."""
+        if limit < 1:
             raise RequestError(f"max_tokens is {limit}: at least 1")
         if count > self.sequences:
-            raise RequestError(f"n is {count}: at most {self.sequences} candidates at a time")
-        needed = prompt + count * (limit + 1)
-        if needed > self.context:
+            raise RequestError(f"n is {count}: at most {self.sequences} candidates")
+        fit = (self.context - prompt) // (limit + 1)
+        if fit < 1:
             raise RequestError(
-                f"{prompt} tokens of prompt and {count} answers of up to {limit} do not fit the context of "
-                f"{self.context} tokens: split the prompt or ask for fewer candidates"
+                f"{prompt} tokens of prompt and an answer of up to {limit} do not fit the context of "
+                f"{self.context} tokens: split the prompt"
             )
+        return fit
 
     def _reuse(self, prompt: list[int]) -> int:
         """Keep the cache of the tokens that this prompt has in common with the last one; returns their number."""
@@ -196,6 +209,8 @@ class Decoder:
         while live := [candidate for candidate in candidates if not candidate.ended]:
             check()
             self._round(live, stops, limit, request)
+            for candidate in live:
+                self._step_back(candidate, prompt)
             progress(sum(len(candidate.tokens) for candidate in candidates))
 
     def _read(self, tail: list[int], start: int) -> NDArray[np.float32]:
@@ -259,6 +274,8 @@ class Decoder:
         `logits`: [proposal + 1, vocabulary].
         """
         proposal = candidate.proposal
+        if candidate.avoidance is not None:
+            logits = candidate.avoidance.mask(logits, len(candidate.tokens))
         chosen: list[int] = [] if candidate.generator else logits.argmax(axis=1).tolist()
         kept = 0
         while True:
@@ -284,6 +301,21 @@ class Decoder:
             self.model.forget(candidate.sequence, candidate.decoded)
         candidate.pending = [candidate.tokens[-1]]
         candidate.proposal = []
+
+    def _step_back(self, candidate: Candidate, prompt: list[int]) -> None:
+        """Take back what was written from the first word to avoid on: that word's first token is now barred."""
+        if candidate.avoidance is None:
+            return
+        start = candidate.avoidance.first_avoided(candidate.tokens, over=candidate.ended)
+        if start is None:
+            return
+        del candidate.tokens[start:]
+        written = [*prompt, *candidate.tokens]
+        candidate.pending, candidate.decoded = written[-1:], len(written) - 1
+        self.model.forget(candidate.sequence, candidate.decoded)
+        candidate.ended = candidate.finished = False
+        if candidate.draft is not None:
+            candidate.draft = candidate.draft.restarted(candidate.tokens)
 
     def _release(self, candidates: list[Candidate], prompt: list[int]) -> None:
         for candidate in candidates[1:]:

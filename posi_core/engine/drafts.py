@@ -45,6 +45,13 @@ class CopyDraft:
             self._after_pair.setdefault(pair, []).append(place)
         self._said: dict[tuple[int, ...], int] = {}  # three tokens of the text -> what follows them, by index
 
+    def restarted(self, text: Sequence[int]) -> CopyDraft:
+        """A draft for the same prompt where `text` is what was written, after some of it was taken back."""
+        draft = CopyDraft(self._source[:-1], self._source[-1], self._starts)
+        for token in text:
+            draft.observe([], [token], 1)
+        return draft
+
     def propose(self, limit: int, worth: float = 0.0) -> list[int]:
         """At most `limit` next tokens, as long as the chance that all are right is at least `worth`."""
         tokens: list[int] = []

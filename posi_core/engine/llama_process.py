@@ -83,6 +83,10 @@ class LlamaCppEngine:
         assert self._template is not None
         return self._template
 
+    @property
+    def can_avoid(self) -> bool:
+        return True
+
     def generate(
         self,
         request: GenerateRequest,

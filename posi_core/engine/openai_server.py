@@ -62,6 +62,10 @@ class OpenAIEngine:
     def template(self) -> PromptTemplate:
         return self._template
 
+    @property
+    def can_avoid(self) -> bool:
+        return False
+
     def generate(
         self,
         request: GenerateRequest,

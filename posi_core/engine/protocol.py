@@ -32,6 +32,9 @@ class GenerateRequest:
     above 0, `top_k` (0: off) and `top_p` narrow the choice and `seed` makes it repeatable. `max_tokens` limits
     each candidate; None allows half as many again as the prompt has, and 32. `draft` copies drafts from `user`
     and verifies them in one batch: faster, same text.
+
+    `avoid` has the words that each candidate must not write, in lower case; candidates then differ even when
+    greedy, and there must be `n` entries. Engines whose `can_avoid` is False refuse it.
     """
 
     prefix: str
@@ -45,6 +48,7 @@ class GenerateRequest:
     seed: int = 0
     max_tokens: int | None = None
     draft: bool = True
+    avoid: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,10 @@ class Engine(Protocol):
     @property
     def template(self) -> PromptTemplate:
         """The template the model was trained with. Raises EngineError or ModelFileError if it cannot be read."""
+
+    @property
+    def can_avoid(self) -> bool:
+        """Whether requests may name words to avoid."""
 
     def generate(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from ..engine.protocol import Completion, Engine, GenerateRequest
@@ -23,6 +23,10 @@ class Rewriter:
     def identity(self) -> str:
         return f"{self.engine.identity}+{_VERSION}"
 
+    @property
+    def can_avoid(self) -> bool:
+        return self.engine.can_avoid
+
     def rewrite(
         self,
         text: str,
@@ -30,6 +34,7 @@ class Rewriter:
         n: int = 1,
         temperature: float = 0.0,
         seed: int = 0,
+        avoid: Sequence[Collection[str]] = (),
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
         on_token: Callable[[int], None] | None = None,
@@ -37,8 +42,9 @@ class Rewriter:
         """At most `n` different candidates, usable ones alone, so perhaps none; greedy when `temperature` is 0.
 
         A prompt too long for one request is rewritten in parts, each candidate from one answer a part. White space
-        around the prompt stays; a prompt of nothing else comes back. Raises EngineError (and its subclasses) and
-        ModelFileError.
+        around the prompt stays; a prompt of nothing else comes back. `avoid` has the words that each of the `n`
+        candidates must not write (`can_avoid` says whether the engine can be told). Raises EngineError (and its
+        subclasses) and ModelFileError.
         """
         parts = split(text)
         if not parts:
@@ -46,7 +52,9 @@ class Rewriter:
         told = 0
         answers = []
         for part in parts:
-            completions = self._ask(part, n, temperature, seed, deadline, cancelled, _shifted(on_token, told))
+            completions = self._ask(
+                part, n, temperature, seed, avoid, deadline, cancelled, _shifted(on_token, told)
+            )
             told += sum(completion.tokens for completion in completions)
             answers.append(
                 [clean(answer.text, part.text, finished=answer.finished) for answer in completions]
@@ -64,6 +72,7 @@ class Rewriter:
         n: int,
         temperature: float,
         seed: int,
+        avoid: Sequence[Collection[str]],
         deadline: float | None,
         cancelled: Callable[[], bool] | None,
         on_token: Callable[[int], None] | None,
@@ -74,11 +83,12 @@ class Rewriter:
             user=part.text,
             suffix=template.suffix,
             stop=template.stop,
-            n=n if temperature > 0 else 1,
+            n=n if temperature > 0 or avoid else 1,
             temperature=temperature,
             top_p=_TOP_P,
             top_k=_TOP_K,
             seed=seed,
+            avoid=tuple(tuple(sorted(words)) for words in avoid),
         )
         return self.engine.generate(request, deadline=deadline, cancelled=cancelled, on_token=on_token)
 

@@ -1,7 +1,8 @@
 """The search for a wording that is safe and still says what the user meant.
 
-Rounds, each verified in one batch: one greedy rewrite of the risky segments; sampled candidates from the
-original; sampled candidates from the best one so far; and last, taking out the words that carry the risk.
+Rounds, each verified in one batch: one greedy rewrite of the risky segments; greedy ones that avoid the words blamed
+for the risk; sampled ones that also avoid what is blamed in the best so far; and last, taking out the words that
+carry the risk. An engine that cannot avoid words samples, from the original and then from the best so far.
 A candidate counts only as the whole prompt it gives back: restored, parsed again and judged as it will go out.
 The search stops at the first round with a candidate under the policy's `accept` limits; the answer is the most
 similar of those to the original, or, when none came under them, the candidate of lowest risk.
@@ -9,8 +10,9 @@ similar of those to the original, or, when none came under them, the candidate o
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from ..errors import CancelledError, DeadlineError, EngineError
 from ..policy import Policy
 from ..policy.terms import term_pattern
 from ..verdict import WordRisk
+from .guidance import words_to_avoid
 from .judge import Judgement, judge
 from .wording import without_words
 
@@ -113,12 +116,15 @@ class Search:
         yield self._proposals(segments, self._targets(self.judgement), n=1, number=0), "greedy"
         for number in range(1, self.policy.rounds + 1):
             start = self._start() if number > 1 else None
-            texts = segments if start is None else _filled(segments, start.rewrites)
+            best = segments if start is None else _filled(segments, start.rewrites)
             judgement = self.judgement if start is None else start.judgement
+            targets, n = self._targets(judgement), self.policy.candidates
             try:
-                sets = self._proposals(
-                    texts, self._targets(judgement), n=self.policy.candidates, number=number
-                )
+                if self.rewriter.can_avoid:
+                    avoid = {index: self._to_avoid(segments[index], best[index], n) for index in targets}
+                    sets = self._proposals(segments, targets, n=n, number=number, avoid=avoid)
+                else:
+                    sets = self._proposals(best, targets, n=n, number=number)
             except (CancelledError, DeadlineError):
                 raise
             except EngineError as error:  # words can still be taken out without the engine
@@ -147,19 +153,48 @@ class Search:
             over += [i for i, text in enumerate(texts) if i not in over and pattern.search(text)]
         return sorted(over) or list(range(len(segments)))
 
+    def _to_avoid(self, original: str, best: str, most: int) -> list[frozenset[str]]:
+        """Growing sets of words for the rewrites of one segment: what is blamed in its best rewrite so far, besides
+        what that rewrite already does without."""
+        self._check(0, 0.0)
+        started = time.monotonic()
+        texts = list(dict.fromkeys((original, best)))
+        blamed = [risk.words for risk in self.scorer.score(texts, words=True)]
+        self._took("verify", started)
+        already: frozenset[str] = frozenset()
+        if best != original:
+            already = frozenset().union(*words_to_avoid(blamed[0], most)) - {
+                word.lower() for word in re.findall(r"[^\W\d_]+", best)
+            }
+        pattern = term_pattern(self.policy.blocked_terms)
+        if pattern is not None:
+            already |= {word.lower() for match in pattern.findall(original) for word in match.split()}
+        return words_to_avoid(blamed[-1], most, already=already)
+
     def _proposals(
-        self, texts: Sequence[str], targets: Sequence[int], *, n: int, number: int
+        self,
+        texts: Sequence[str],
+        targets: Sequence[int],
+        *,
+        n: int,
+        number: int,
+        avoid: Mapping[int, Sequence[frozenset[str]]] | None = None,
     ) -> list[tuple[str | None, ...]]:
-        """`n` sets of rewrites; set i takes the i-th candidate of every target segment."""
+        """`n` sets of rewrites; set i takes the i-th candidate of every target segment.
+
+        The first round that avoids words is greedy, so that the edits are those the model is surest of.
+        """
         answers: dict[int, list[str]] = {}
         for done, index in enumerate(targets):
             self._check(number, done / len(targets))
             started = time.monotonic()
+            words = avoid[index] if avoid else ()
             answers[index] = self.rewriter.rewrite(
                 texts[index],
-                n=n,
-                temperature=self.policy.temperature if n > 1 or number else 0.0,
+                n=len(words) or n,
+                temperature=0.0 if number < (2 if words else 1) else self.policy.temperature,
                 seed=number,
+                avoid=words,
                 deadline=self.deadline,
                 cancelled=self.cancelled,
                 on_token=self._token_progress(number, texts[index], n),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from posi.posi_core.errors import EngineError, UsageError
+from fakes import FakeScorer
+from posi.posi_core.errors import UsageError
 from posi.trainer.data.best import JOURNAL, TRAIN, VALIDATION, BestOf, best_of, choose, fate
+from posi.trainer.data.guided import Guide
+from posi.trainer.evaluation.names import NameFinder
 from posi.trainer.rewards.protocol import RewardBatch
 
 RISK = {"bloody sword": 0.8, "clean sword": 0.1, "sword": 0.3, "grim tower": 0.5, "calm sea": 0.05}
@@ -36,7 +39,7 @@ class LessRisk:
 
 
 def run(prompts: Sequence[str], out: Path, rewriter: Any, **settings: Any) -> dict[str, int]:
-    return best_of(prompts, out, rewriter, LessRisk(), BestOf(**settings))
+    return best_of(prompts, out, rewriter, LessRisk(), BestOf(**{"samples": 8, **settings}))
 
 
 def pairs(path: Path) -> list[dict[str, str]]:
@@ -45,10 +48,12 @@ def pairs(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_reward_chooses_among_samples_greedy_and_the_prompt() -> None:
-    row = choose("bloody sword", Samples("sword", "bloody sword", "clean sword"), LessRisk(), BestOf())
+    row = choose(
+        "bloody sword", Samples("sword", "bloody sword", "clean sword"), LessRisk(), BestOf(samples=8)
+    )
     assert (row["clean"], row["risk"], row["own_risk"]) == ("clean sword", 0.1, 0.8)
     assert row["candidates"] == 3
-    assert choose("calm sea", Samples("grim tower"), LessRisk(), BestOf())["clean"] == "calm sea"
+    assert choose("calm sea", Samples("grim tower"), LessRisk(), BestOf(samples=8))["clean"] == "calm sea"
 
 
 @pytest.mark.parametrize(
@@ -103,22 +108,69 @@ def test_a_teacher_s_answer_takes_part_and_alone_without_samples(tmp_path: Path)
     assert counts == {"better": 1, "nothing better, but risky": 1}
 
 
-class Cramped(Samples):
-    def __init__(self, room: int) -> None:
-        super().__init__("sword", "clean sword", "calm sea")
-        self.room = room
+class Avoiding(Samples):
+    """Answers with the prompt, less the words to avoid; "old" is then written "ancient"."""
 
-    def rewrite(self, text: str, *, n: int = 1, temperature: float = 0.0, seed: int = 0) -> list[str]:
-        if n > self.room:
-            raise EngineError(f"{n} answers do not fit")
-        return super().rewrite(text, n=n, temperature=temperature, seed=seed)
+    def rewrite(self, text: str, *, n: int = 1, avoid: Sequence[Collection[str]] = (), **_: Any) -> list[str]:
+        self.asked.append(text)
+        assert not avoid or n == len(avoid)
+        answers = [
+            " ".join("ancient" if word == "old" else word for word in text.split() if word not in words)
+            for words in avoid
+        ]
+        return list(dict.fromkeys(answers)) if avoid else [text]
 
 
-def test_a_long_prompt_gets_as_many_samples_as_fit() -> None:
-    row = choose("bloody sword", Cramped(room=2), LessRisk(), BestOf(samples=8))
-    assert row["candidates"] == 4
-    with pytest.raises(EngineError):
-        choose("bloody sword", Cramped(room=0), LessRisk(), BestOf(samples=8))
+class FewWords:
+    """Risk by word counts, and every word left costs nothing: the least risky wins."""
+
+    def __init__(self) -> None:
+        self.scorer = FakeScorer()
+
+    def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
+        risks = np.array([risk.overall for risk in self.scorer.score(rewrites)], np.float32)
+        lengths = np.array([len(text) for text in rewrites], np.float32)
+        return RewardBatch(lengths / 1000 - risks, {"risk": risks})
+
+
+def test_guided_candidates_do_without_the_words_blamed_and_keep_harmless_names() -> None:
+    scorer = FakeScorer({"bloody": ("violence", 0.9), "gun": ("violence", 0.6), "lee": ("violence", 0.01)})
+    prompt = "a bloody gun and knight, painting by stan lee"
+    row = choose(
+        prompt,
+        Avoiding("unused"),
+        FewWords(),
+        BestOf(),
+        guide=Guide(scorer, NameFinder(frozenset({"painting"})), rounds=2),
+    )
+    assert row["clean"] == "a and knight, painting by stan lee"
+    assert (row["own_risk"], row["risk"]) == (0.9, 0.02)
+
+
+def test_a_second_guided_round_avoids_what_is_blamed_in_the_first_ones_best() -> None:
+    scorer = FakeScorer({"old": ("shocking", 0.9), "ancient": ("shocking", 0.6), "red": ("shocking", 0.7)})
+    reward = FewWords()
+    reward.scorer = scorer
+    prompt = "an old red barn"
+
+    class Replacing(Avoiding):
+        def rewrite(self, text: str, **options: Any) -> list[str]:
+            avoid = options.get("avoid", ())
+            swap = {"old": ["ancient", "tall"], "red": ["blue"]}
+            return [
+                " ".join(
+                    next((new for new in swap[word] if new not in words), word) if word in words else word
+                    for word in text.split()
+                )
+                for words in avoid
+            ] or [text]
+
+    def best(rounds: int) -> str:
+        guide = Guide(scorer, NameFinder(frozenset()), rounds)
+        return str(choose(prompt, Replacing("unused"), reward, BestOf(), guide=guide)["clean"])
+
+    assert best(1) == "an ancient blue barn"
+    assert best(2) == "an tall blue barn"
 
 
 def test_a_reward_without_risk_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fakes import FakeEncoder, FakeScorer
 from posi.posi_core.errors import UsageError
+from posi.posi_core.similarity import load_encoder
 from posi.trainer.rewards import faults
 from posi.trainer.rewards.distilled import DistilledReward, DistilledWeights
 from posi.trainer.rewards.mixed import MixedReward
@@ -55,6 +56,7 @@ def test_similarity_is_with_the_original_and_capped() -> None:
         ("praise", "a breathtaking, captivating, magnificent knight on a hill, oil painting by Rembrandt"),
         ("padding", "a knight on a hill at noon in summer near the sea, oil painting by Rembrandt"),
         ("lost_words", "a knight"),
+        ("garbled", "a knightonahilloilpaintingbyrembrandt"),
         ("copied_risky", ORIGINAL),
     ],
 )
@@ -67,7 +69,7 @@ def test_each_fault_is_named_and_costs(reward: DistilledReward, part: str, rewri
 
 def test_a_good_rewrite_has_no_fault(reward: DistilledReward) -> None:
     batch = reward([ORIGINAL], ["a shining knight on a hill, oil painting by Rembrandt"])
-    for part in ("empty", "chatty", "runaway", "praise", "padding", "lost_words", "copied_risky"):
+    for part in ("empty", "chatty", "runaway", "praise", "padding", "lost_words", "garbled", "copied_risky"):
         assert batch.parts[part][0] == 0, part
 
 
@@ -90,6 +92,21 @@ def test_the_original_may_repeat_itself() -> None:
 
 def test_praise_the_user_asked_for_is_not_held_against_the_rewrite() -> None:
     assert faults.added_praise("a beautiful garden", "a beautiful garden at dawn") == 0.0
+
+
+def test_a_long_word_of_the_prompt_and_the_parts_of_a_hyphened_one_are_not_garbled() -> None:
+    pieces = FakeEncoder().pieces
+    long = "an electroencephalographically odd tower"
+    assert faults.garbled(long, long, pieces) == 0
+    assert faults.garbled("a tower", "a mediterranean-inspired-architecture tower", pieces) == 0
+    assert faults.garbled("a tower", long, pieces) == 0.5
+    assert pieces("electroencephalographically") >= 3
+
+
+def test_the_shipped_encoder_cuts_names_gone_wrong_into_many_pieces() -> None:
+    pieces = load_encoder().pieces
+    assert faults.garbled("by paul delvaux", "by pauldelvaux", pieces) == 0.5
+    assert faults.garbled("a bloody knife", "a shining wooden spoon", pieces) == 0
 
 
 class Constant:

@@ -110,27 +110,44 @@ def data_best(
         Path | None, typer.Option("--model", help="GGUF that samples; the shipped one by default.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many prompts, drawn by the seed.")] = 1600,
+    rounds: Annotated[
+        int, typer.Option(min=0, help="Rounds of rewrites kept from the words that the scorer blames.")
+    ] = 2,
     samples: Annotated[
-        int, typer.Option(min=0, help="Samples a prompt; 0 only sorts the pairs of --prompts.")
-    ] = 8,
+        int,
+        typer.Option(
+            min=0, help="Samples a prompt; without them and rounds the pairs of --prompts are sorted."
+        ),
+    ] = 0,
+    least_risk: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Prompts of less predicted risk are left out.")
+    ] = 0.0,
     temperature: Annotated[float, typer.Option(min=0.05, help="Of the samples.")] = 0.9,
     seed: Annotated[int, typer.Option(help="Of the draw and the samples.")] = 0,
 ) -> None:
-    """Pairs from the rewriter's own samples: the best by the reward, for SFT to go on with."""
+    """Pairs of prompts and the best of the rewriter's own answers by the reward, for SFT to go on with."""
     import random
 
     from rich.progress import Progress
 
     from ...posi_core.prompt_file import read_rows
+    from ...posi_core.risk import load_scorer
     from ...posi_core.safe_prompt.parts import Parts
     from ..data.best import BestOf, best_of
+    from ..data.guided import Guide
+    from ..evaluation.names import NameFinder, common_words
     from ..ppo.config import load_config
     from ..rewards.build import build_reward
 
     recipe = load_config(config)
     rows = read_rows(prompts)
+    captions = [row["prompt"] for row in rows if row.get("source") == "coco_captions"]
     texts = list(dict.fromkeys(row["prompt"] for row in rows))
     random.Random(seed).shuffle(texts)
+    scorer = load_scorer()
+    if least_risk > 0:
+        risks = scorer.score(texts)
+        texts = [text for text, risk in zip(texts, risks, strict=True) if risk.overall >= least_risk]
     texts = texts[:count]
     parts = Parts(model)
     try:
@@ -143,6 +160,7 @@ def data_best(
                 build_reward(recipe.reward, recipe.reward_options),
                 BestOf(samples=samples, temperature=temperature, seed=seed),
                 known={row["prompt"]: row["clean"] for row in rows if row.get("clean")},
+                guide=Guide(scorer, NameFinder(common_words(captions)), rounds) if rounds else None,
                 progress=lambda done: bar.advance(task, done),
             )
     finally:

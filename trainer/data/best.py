@@ -1,8 +1,10 @@
 """Pairs of prompts and the best of the rewriter's own samples (expert iteration, Anthony et al. 2017).
 
 Policy gradients learn little from a small model's samples: most of what varies in them is noise, so that the first
-thing they teach is to copy. Here a reward chooses the best of some samples a prompt, SFT goes on with the chosen
-ones, and what was the best of many becomes the usual answer. PPO then starts from there.
+thing they teach is to copy. Here a reward chooses the best of some candidates a prompt, SFT goes on with the chosen
+ones, and what was the best of many becomes the usual answer. PPO then starts from there. Guided candidates, which
+avoid the words that the scorer blames, change the same word in the same way each time: the greedy answer learns more
+from them than from samples, whose best edits are rare ones.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...posi_core.errors import EngineError, UsageError
+from ...posi_core.errors import UsageError
 from ..journal import drop_cut_line
 from ..rewards.protocol import Reward
 from .sources import write_rows
@@ -22,21 +24,23 @@ from .split import text_key
 
 if TYPE_CHECKING:
     from ...posi_core.rewriter import Rewriter
+    from .guided import Guide
 
 JOURNAL, TRAIN, VALIDATION = "chosen.jsonl", "best_train.jsonl.gz", "best_validation.jsonl.gz"
 
 
 @dataclass(frozen=True)
 class BestOf:
-    """`samples` rewrites a prompt at `temperature`, besides the greedy one, a known answer and the prompt itself.
+    """`samples` rewrites a prompt at `temperature`, besides a known answer and the prompt itself.
 
-    Without samples nothing is generated: the reward then only sorts known pairs.
+    With samples or a guide the greedy rewrite takes part too; without either nothing is generated, and the reward
+    only sorts known pairs.
 
     A pair is kept when its rewrite scores `gain` more than the prompt itself and has a predicted risk of at most
     `most_risk`; a prompt that is its own best answer and has at most `harmless` is kept as it is.
     """
 
-    samples: int = 8
+    samples: int = 0
     temperature: float = 0.9
     gain: float = 0.25
     most_risk: float = 0.4
@@ -53,6 +57,7 @@ def best_of(
     settings: BestOf,
     *,
     known: Mapping[str, str] | None = None,
+    guide: Guide | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, int]:
     """Choose for every prompt, then write the pairs fit for SFT into `out`; returns counts of what became of them.
@@ -68,7 +73,7 @@ def best_of(
     progress(len(prompts) - len(todo))
     with journal.open("a", encoding="utf-8") as file:
         for prompt in todo:
-            row = choose(prompt, rewriter, reward, settings, (known or {}).get(prompt))
+            row = choose(prompt, rewriter, reward, settings, (known or {}).get(prompt), guide)
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
             progress(1)
@@ -76,12 +81,27 @@ def best_of(
 
 
 def choose(
-    prompt: str, rewriter: Rewriter, reward: Reward, settings: BestOf, known: str | None = None
+    prompt: str,
+    rewriter: Rewriter,
+    reward: Reward,
+    settings: BestOf,
+    known: str | None = None,
+    guide: Guide | None = None,
 ) -> dict[str, Any]:
     """One journal row: the best text with its score and risk, and the prompt's own."""
     texts = [prompt] if known is None else [prompt, known]
+    if settings.samples or guide is not None:
+        texts += rewriter.rewrite(prompt)
     if settings.samples:
-        texts += [*rewriter.rewrite(prompt), *_samples(prompt, rewriter, settings)]
+        texts += rewriter.rewrite(
+            prompt, n=settings.samples, temperature=settings.temperature, seed=settings.seed
+        )
+    if guide is not None:
+        texts += guide.propose(
+            prompt,
+            rewriter,
+            lambda found: found[int(reward([prompt] * len(found), found).scores.argmax())],
+        )
     texts = list(dict.fromkeys(texts))
     judged = reward([prompt] * len(texts), texts)
     if "risk" not in judged.parts:
@@ -96,18 +116,6 @@ def choose(
         "own_risk": round(float(judged.parts["risk"][0]), 4),
         "candidates": len(texts),
     }
-
-
-def _samples(prompt: str, rewriter: Rewriter, settings: BestOf) -> list[str]:
-    """Fewer of a prompt that is so long that not all fit the engine's context at once."""
-    number = settings.samples
-    while True:
-        try:
-            return rewriter.rewrite(prompt, n=number, temperature=settings.temperature, seed=settings.seed)
-        except EngineError:
-            if number == 1:
-                raise
-            number = number // 2
 
 
 def fate(row: dict[str, Any], settings: BestOf) -> str:

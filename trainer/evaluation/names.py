@@ -87,6 +87,19 @@ def survival(
     )
 
 
+def harmless_names(text: str, finder: NameFinder, scorer: Scorer) -> tuple[str, ...]:
+    """The names of one prompt that carry no risk, lower case."""
+    names = finder.find(text)
+    if not names:
+        return ()
+    before, *without = scorer.score([text, *(_without(text, name) for name in names)])
+    return tuple(
+        name
+        for name, risk in zip(names, without, strict=True)
+        if before.overall - risk.overall < CARRIES_RISK
+    )
+
+
 def _words(text: str) -> list[str]:
     return [match.group().lower() for match in _WORD.finditer(text)]
 

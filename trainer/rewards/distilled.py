@@ -34,6 +34,7 @@ class DistilledWeights:
     chatty: float = 2.0
     praise: float = 2.0
     padding: float = 1.0
+    garbled: float = 1.0
     copied_risky: float = 0.5
     copied_from: float = 0.3
     harmless_share: float = 0.02
@@ -73,6 +74,7 @@ class DistilledReward:
             "chatty": _column(faults.chatty(b) for _, b in pairs),
             "praise": _column(faults.added_praise(a, b) for a, b in pairs),
             "padding": _column(faults.padding(a, b) for a, b in pairs),
+            "garbled": _column(faults.garbled(a, b, self.encoder.pieces) for a, b in pairs),
             "copied_risky": _column(faults.copied(a, b) for a, b in pairs) * (overall > weights.copied_from),
         }
         scores = (
@@ -80,7 +82,16 @@ class DistilledReward:
             - weights.risk * parts["risk"]
             - weights.category * parts["category"]
         )
-        for name in ("lost_words", "empty", "runaway", "chatty", "praise", "padding", "copied_risky"):
+        for name in (
+            "lost_words",
+            "empty",
+            "runaway",
+            "chatty",
+            "praise",
+            "padding",
+            "garbled",
+            "copied_risky",
+        ):
             scores = scores - getattr(weights, name) * parts[name]
         return RewardBatch(scores.astype(np.float32), parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -72,6 +73,21 @@ def padding(original: str, rewrite: str) -> float:
     added = sum((after - before).values())
     removed = sum((before - after).values())
     return min(max(added - removed, 0) / max(sum(before.values()), 1), 1.0)
+
+
+def garbled(original: str, rewrite: str, pieces: Callable[[str], int]) -> float:
+    """0.5 for one new word that is none ("pauldelvaux", "dainctic"), 1.0 for more.
+
+    `pieces` tells into how many pieces a tokenizer of English cuts a word: three or more are a rare word at best,
+    and a rewrite that needs one that its prompt did not have is nearly always a name gone wrong.
+    """
+    new = {word for word in words(rewrite) if len(word) > 3} - set(words(original))
+    return min(sum(_most_pieces(word, pieces) >= 3 for word in new), 2) / 2
+
+
+def _most_pieces(word: str, pieces: Callable[[str], int]) -> int:
+    """Of its part with most pieces: "leopard-inspired" is two words."""
+    return max(pieces(part) for part in re.split(r"['’-]", word) if part)
 
 
 def copied(original: str, rewrite: str) -> float:

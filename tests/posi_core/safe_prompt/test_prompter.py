@@ -73,6 +73,29 @@ def test_second_round_starts_from_the_best_candidate():
     assert "round 2" in verdict.reason
 
 
+def test_an_engine_that_can_is_kept_from_the_words_to_blame():
+    engine = FakeEngine(stubborn=["bloody", "gun"], avoids=True)
+    verdict = prompter(engine).rewrite("a bloody knight with a gun, oil painting")
+    assert verdict.text == "a shining knight with a flute, oil painting"
+    assert [request.avoid for request in engine.requests] == [(), (("bloody",), ("bloody", "gun"))]
+    assert [request.temperature for request in engine.requests] == [0, 0]
+
+
+def test_what_is_blamed_in_the_best_rewrite_is_avoided_as_well_and_in_another_way():
+    engine = FakeEngine({"bloody": "naked"}, stubborn=["bloody"], avoids=True)
+    scorer = FakeScorer({"bloody": ("violence", 0.9), "naked": ("sexual", 0.45)})
+    prompter(engine, scorer=scorer, rewriting={"rounds": 2}).rewrite(KNIGHT)
+    assert engine.requests[2].avoid == (("bloody", "naked"),)
+    assert engine.requests[2].user == KNIGHT
+    assert engine.requests[2].temperature > 0
+
+
+def test_blocked_terms_are_avoided_whatever_their_risk():
+    engine = FakeEngine({"oil": "ink"}, stubborn=["oil", "bloody"], avoids=True)
+    prompter(engine, terms={"blocked": ["oil"]}).rewrite(KNIGHT)
+    assert all("oil" in words for words in engine.requests[1].avoid)
+
+
 def test_the_lowest_risk_among_those_similar_enough():
     scorer = FakeScorer(
         {"bloody": ("violence", 0.9), "sword": ("violence", 0.4), "blade": ("violence", 0.45)}

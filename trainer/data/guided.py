@@ -1,0 +1,48 @@
+"""Candidates for `best`: greedy rewrites kept from the words that the scorer blames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...posi_core.safe_prompt.guidance import words_to_avoid
+from ..evaluation.names import NameFinder, harmless_names
+from ..rewards.faults import words
+
+if TYPE_CHECKING:
+    from ...posi_core.rewriter import Rewriter
+    from ...posi_core.risk import Scorer
+
+MOST = 5
+"""Candidates a round."""
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Proposes in `rounds`: each goes on from the best rewrite so far and avoids what is blamed in it as well.
+
+    Names that carry no risk are never avoided: a model kept from a name writes one like it.
+    """
+
+    scorer: Scorer
+    names: NameFinder
+    rounds: int = 2
+
+    def propose(self, prompt: str, rewriter: Rewriter, best: Callable[[Sequence[str]], str]) -> list[str]:
+        """Rewrites of `prompt`, most of them different; `best` chooses among some. Raises as `rewriter` does."""
+        spared = {word for name in harmless_names(prompt, self.names, self.scorer) for word in name.split()}
+        avoided: dict[str, frozenset[str]] = {prompt: frozenset()}
+        start = prompt
+        for _ in range(self.rounds):
+            (risk,) = self.scorer.score([start], words=True)
+            sets = words_to_avoid(risk.words, MOST, already=avoided[start], spared=spared)
+            if not sets:
+                break
+            for text in rewriter.rewrite(prompt, n=len(sets), avoid=sets):
+                avoided.setdefault(text, sets[-1] - set(words(text)))
+            new = best(list(avoided))
+            if new == start:
+                break
+            start = new
+        return [text for text in avoided if text != prompt]
