@@ -108,6 +108,13 @@ def test_a_teacher_s_answer_takes_part_and_alone_without_samples(tmp_path: Path)
     assert counts == {"better": 1, "nothing better, but risky": 1}
 
 
+def test_a_harmless_prompt_is_its_own_answer_and_nothing_is_generated() -> None:
+    rewriter = Samples("sword", "clean sword")
+    row = choose("calm sea", rewriter, LessRisk(), BestOf(samples=8, harmless=0.05), "clean sword")
+    assert (row["clean"], row["candidates"], rewriter.asked) == ("calm sea", 1, [])
+    assert fate(row, BestOf()) == "unchanged"
+
+
 class Avoiding(Samples):
     """Answers with the prompt, less the words to avoid; "old" is then written "ancient"."""
 

@@ -95,11 +95,13 @@ def data_teach(
 @data_app.command("best")
 def data_best(
     prompts: Annotated[
-        Path,
+        list[Path] | None,
         typer.Option(
-            "--prompts", help="Prompts to rewrite, or pairs, whose clean sides take part in the choice."
+            "--prompts",
+            help="Files of prompts to rewrite, or of pairs, whose clean sides take part in the choice "
+            "[default: data/sft/rl_prompts.jsonl.gz].",
         ),
-    ] = Path("data/sft/rl_prompts.jsonl.gz"),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", help="Folder for the pairs; an unfinished one is gone on with.")
     ] = Path("data/best"),
@@ -119,9 +121,9 @@ def data_best(
             min=0, help="Samples a prompt; without them and rounds the pairs of --prompts are sorted."
         ),
     ] = 0,
-    least_risk: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Prompts of less predicted risk are left out.")
-    ] = 0.0,
+    harmless: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="A prompt of at most this predicted risk stays as it is.")
+    ] = 0.2,
     temperature: Annotated[float, typer.Option(min=0.05, help="Of the samples.")] = 0.9,
     seed: Annotated[int, typer.Option(help="Of the draw and the samples.")] = 0,
 ) -> None:
@@ -140,14 +142,12 @@ def data_best(
     from ..rewards.build import build_reward
 
     recipe = load_config(config)
-    rows = read_rows(prompts)
+    files = prompts or [Path("data/sft/rl_prompts.jsonl.gz")]
+    rows = [row for file in files for row in read_rows(file)]
     captions = [row["prompt"] for row in rows if row.get("source") == "coco_captions"]
     texts = list(dict.fromkeys(row["prompt"] for row in rows))
     random.Random(seed).shuffle(texts)
     scorer = load_scorer()
-    if least_risk > 0:
-        risks = scorer.score(texts)
-        texts = [text for text, risk in zip(texts, risks, strict=True) if risk.overall >= least_risk]
     texts = texts[:count]
     parts = Parts(model)
     try:
@@ -158,7 +158,7 @@ def data_best(
                 out,
                 parts.rewriter(),
                 build_reward(recipe.reward, recipe.reward_options),
-                BestOf(samples=samples, temperature=temperature, seed=seed),
+                BestOf(samples=samples, temperature=temperature, harmless=harmless, seed=seed),
                 known={row["prompt"]: row["clean"] for row in rows if row.get("clean")},
                 guide=Guide(scorer, NameFinder(common_words(captions)), rounds) if rounds else None,
                 progress=lambda done: bar.advance(task, done),

@@ -36,8 +36,8 @@ class BestOf:
     With samples or a guide the greedy rewrite takes part too; without either nothing is generated, and the reward
     only sorts known pairs.
 
-    A pair is kept when its rewrite scores `gain` more than the prompt itself and has a predicted risk of at most
-    `most_risk`; a prompt that is its own best answer and has at most `harmless` is kept as it is.
+    A prompt with a predicted risk of at most `harmless` is its own answer: nothing is generated for it. Another pair
+    is kept when its rewrite scores `gain` more than the prompt itself and has a risk of at most `most_risk`.
     """
 
     samples: int = 0
@@ -89,7 +89,39 @@ def choose(
     guide: Guide | None = None,
 ) -> dict[str, Any]:
     """One journal row: the best text with its score and risk, and the prompt's own."""
-    texts = [prompt] if known is None else [prompt, known]
+    texts = [prompt]
+    if not _is_harmless(prompt, reward, settings):
+        texts += _candidates(prompt, rewriter, reward, settings, known, guide)
+    judged = reward([prompt] * len(texts), texts)
+    best = int(judged.scores.argmax())
+    return {
+        "toxic": prompt,
+        "clean": texts[best],
+        "score": round(float(judged.scores[best]), 4),
+        "risk": round(float(judged.parts["risk"][best]), 4),
+        "own_score": round(float(judged.scores[0]), 4),
+        "own_risk": round(float(judged.parts["risk"][0]), 4),
+        "candidates": len(texts),
+    }
+
+
+def _is_harmless(prompt: str, reward: Reward, settings: BestOf) -> bool:
+    parts = reward([prompt], [prompt]).parts
+    if "risk" not in parts:
+        raise UsageError("best-of-n needs a reward with a part named risk: use the distilled one")
+    return bool(parts["risk"][0] <= settings.harmless)
+
+
+def _candidates(
+    prompt: str,
+    rewriter: Rewriter,
+    reward: Reward,
+    settings: BestOf,
+    known: str | None,
+    guide: Guide | None,
+) -> list[str]:
+    """Different texts other than the prompt, perhaps none."""
+    texts = [] if known is None else [known]
     if settings.samples or guide is not None:
         texts += rewriter.rewrite(prompt)
     if settings.samples:
@@ -102,20 +134,7 @@ def choose(
             rewriter,
             lambda found: found[int(reward([prompt] * len(found), found).scores.argmax())],
         )
-    texts = list(dict.fromkeys(texts))
-    judged = reward([prompt] * len(texts), texts)
-    if "risk" not in judged.parts:
-        raise UsageError("best-of-n needs a reward with a part named risk: use the distilled one")
-    best = int(judged.scores.argmax())
-    return {
-        "toxic": prompt,
-        "clean": texts[best],
-        "score": round(float(judged.scores[best]), 4),
-        "risk": round(float(judged.parts["risk"][best]), 4),
-        "own_score": round(float(judged.scores[0]), 4),
-        "own_risk": round(float(judged.parts["risk"][0]), 4),
-        "candidates": len(texts),
-    }
+    return [text for text in dict.fromkeys(texts) if text != prompt]
 
 
 def fate(row: dict[str, Any], settings: BestOf) -> str:
