@@ -3,6 +3,7 @@
 Rounds, each verified in one batch: one greedy rewrite of the risky segments; greedy ones that avoid the words blamed
 for the risk; sampled ones that also avoid what is blamed in the best so far; and last, taking out the words that
 carry the risk. An engine that cannot avoid words samples, from the original and then from the best so far.
+What is found is then brought back to the prompt's words as far as it stays safe.
 A candidate counts only as the whole prompt it gives back: restored, parsed again and judged as it will go out.
 The search stops at the first round with a candidate under the policy's `accept` limits; the answer is the most
 similar of those to the original, or, when none came under them, the candidate of lowest risk.
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import CancelledError, DeadlineError, EngineError
@@ -23,6 +25,7 @@ from ..policy.terms import term_pattern
 from ..verdict import WordRisk
 from .guidance import words_to_avoid
 from .judge import Judgement, judge
+from .reverting import least_changed
 from .wording import without_words
 
 if TYPE_CHECKING:
@@ -36,11 +39,15 @@ MAX_DROPPED = 12
 """At most so many words are taken out of one prompt; a text that needs more is blocked."""
 
 
+Rewrites = tuple[str | None, ...]
+"""One entry for each segment, None = unchanged."""
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """One whole prompt as it would go out, judged. `rewrites` has one entry for each segment, None = unchanged."""
+    """One whole prompt as it would go out, judged."""
 
-    rewrites: tuple[str | None, ...]
+    rewrites: Rewrites
     parsed: ParsedPrompt
     judgement: Judgement
     similarity: float
@@ -53,7 +60,7 @@ class Candidate:
 
 @dataclass
 class Search:
-    """One prompt's search. `best` is the candidate that `choose` would give back now, or None."""
+    """One prompt's search. `free` is the greedy rewrite, if there was one."""
 
     original: ParsedPrompt
     judgement: Judgement
@@ -68,6 +75,7 @@ class Search:
     on_progress: Callable[[str, float], None] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     seen: dict[str, Candidate] = field(default_factory=dict)
+    free: tuple[Rewrites, ...] = ()
     complete: bool = True
     trouble: str = ""
     furthest: float = 0.0
@@ -79,11 +87,13 @@ class Search:
         """
         try:
             for rewrites, origin in self._rounds():
+                self.free = self.free or tuple(rewrites[:1])
                 self._consider(rewrites, origin)
                 if any(
                     self._fits(candidate) and candidate.judgement.accepted for candidate in self.seen.values()
                 ):
                     break
+            self._take_back_changes()
         except CancelledError:
             raise
         except EngineError as error:  # a deadline is one too
@@ -111,7 +121,7 @@ class Search:
     def _fits(self, candidate: Candidate) -> bool:
         return not candidate.judgement.flagged and candidate.similarity >= self.policy.similarity_floor
 
-    def _rounds(self) -> Iterator[tuple[list[tuple[str | None, ...]], str]]:
+    def _rounds(self) -> Iterator[tuple[list[Rewrites], str]]:
         segments = self.original.segments
         yield self._proposals(segments, self._targets(self.judgement), n=1, number=0), "greedy"
         for number in range(1, self.policy.rounds + 1):
@@ -153,6 +163,33 @@ class Search:
             over += [i for i, text in enumerate(texts) if i not in over and pattern.search(text)]
         return sorted(over) or list(range(len(segments)))
 
+    def _take_back_changes(self) -> None:
+        """Consider the best candidate again with fewer of its changes, as far as it stays under `accept`.
+
+        Even one that is not similar enough, since this makes it more so.
+        """
+        for index, original in enumerate(self.original.segments):
+            accepted = [candidate for candidate in self.seen.values() if candidate.judgement.accepted]
+            best = max(accepted, key=lambda candidate: (candidate.similarity, candidate.text), default=None)
+            if best is None:
+                return
+            rewrite = best.rewrites[index]
+            if rewrite is not None:
+                consider = partial(self._values, best, index)
+                free = self.free[0][index] if self.free else None
+                consider(least_changed(original, rewrite, original if free is None else free, consider))
+
+    def _values(self, base: Candidate, index: int, texts: Sequence[str]) -> list[float | None]:
+        """Consider `base` with its segment `index` as each of `texts`: the similarity of what is accepted."""
+        original = self.original.segments[index]
+        sets = [
+            (*base.rewrites[:index], None if text == original else text, *base.rewrites[index + 1 :])
+            for text in texts
+        ]
+        self._consider(sets, base.origin)
+        found = [self.seen.get(self.original.restore(rewrites)) for rewrites in sets]
+        return [item.similarity if item and item.judgement.accepted else None for item in found]
+
     def _to_avoid(self, original: str, best: str, most: int) -> list[frozenset[str]]:
         """Growing sets of words for the rewrites of one segment: what is blamed in its best rewrite so far, besides
         what that rewrite already does without."""
@@ -179,7 +216,7 @@ class Search:
         n: int,
         number: int,
         avoid: Mapping[int, Sequence[frozenset[str]]] | None = None,
-    ) -> list[tuple[str | None, ...]]:
+    ) -> list[Rewrites]:
         """`n` sets of rewrites; set i takes the i-th candidate of every target segment.
 
         The first round that avoids words is greedy, so that the edits are those the model is surest of.
@@ -212,9 +249,9 @@ class Search:
             sets.append(tuple(rewrites))
         return sets
 
-    def _consider(self, sets: Sequence[tuple[str | None, ...]], origin: str) -> None:
+    def _consider(self, sets: Sequence[Rewrites], origin: str) -> None:
         """Restore, parse and judge new candidates, and remember them by their text."""
-        new: dict[str, tuple[tuple[str | None, ...], ParsedPrompt]] = {}
+        new: dict[str, tuple[Rewrites, ParsedPrompt]] = {}
         allowed = set(self.original.networks)
         for rewrites in sets:
             if all(rewrite is None for rewrite in rewrites) or any(
@@ -240,7 +277,7 @@ class Search:
             self.seen[text] = Candidate(rewrites, parsed, judgement, value, origin)
         self._took("verify", started)
 
-    def _dropped(self) -> list[tuple[str | None, ...]]:
+    def _dropped(self) -> list[Rewrites]:
         """Sets with the 1, 2, 3 … riskiest words taken out, from the best candidate and from the original."""
         start = self._start()
         bases = [self.original.segments]

@@ -52,7 +52,6 @@ def test_the_reward_chooses_among_samples_greedy_and_the_prompt() -> None:
         "bloody sword", Samples("sword", "bloody sword", "clean sword"), LessRisk(), BestOf(samples=8)
     )
     assert (row["clean"], row["risk"], row["own_risk"]) == ("clean sword", 0.1, 0.8)
-    assert row["candidates"] == 3
     assert choose("calm sea", Samples("grim tower"), LessRisk(), BestOf(samples=8))["clean"] == "calm sea"
 
 
@@ -111,8 +110,18 @@ def test_a_teacher_s_answer_takes_part_and_alone_without_samples(tmp_path: Path)
 def test_a_harmless_prompt_is_its_own_answer_and_nothing_is_generated() -> None:
     rewriter = Samples("sword", "clean sword")
     row = choose("calm sea", rewriter, LessRisk(), BestOf(samples=8, harmless=0.05), "clean sword")
-    assert (row["clean"], row["candidates"], rewriter.asked) == ("calm sea", 1, [])
+    assert (row["clean"], rewriter.asked) == ("calm sea", [])
     assert fate(row, BestOf()) == "unchanged"
+
+
+def test_changes_for_which_the_reward_does_not_pay_are_not_taught() -> None:
+    class Wordy(Samples):
+        def rewrite(self, text: str, **options: Any) -> list[str]:
+            return [text] if options.get("temperature", 0) == 0 else ["an old clean barn by the sea"]
+
+    reward = FewWords()
+    row = choose("a bloody crimson barn by the hill", Wordy(""), reward, BestOf(samples=1))
+    assert row["clean"] == "an old crimson barn by the hill"
 
 
 class Avoiding(Samples):

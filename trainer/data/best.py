@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...posi_core.errors import UsageError
+from ...posi_core.safe_prompt.reverting import least_changed
 from ..journal import drop_cut_line
 from ..rewards.protocol import Reward
 from .sources import write_rows
@@ -89,11 +90,19 @@ def choose(
     guide: Guide | None = None,
 ) -> dict[str, Any]:
     """One journal row: the best text with its score and risk, and the prompt's own."""
-    texts = [prompt]
+    texts, greedy = [prompt], None
     if not _is_harmless(prompt, reward, settings):
-        texts += _candidates(prompt, rewriter, reward, settings, known, guide)
+        if settings.samples or guide is not None:
+            greedy = next(iter(rewriter.rewrite(prompt)), None)
+        found = [known, greedy, *_candidates(prompt, rewriter, reward, settings, guide)]
+        texts += [text for text in dict.fromkeys(found) if text not in (None, prompt)]
     judged = reward([prompt] * len(texts), texts)
     best = int(judged.scores.argmax())
+    fewer = [] if texts[best] in (prompt, known) else _fewer_changes(prompt, texts[best], greedy, reward)
+    if fewer:
+        texts = [prompt, texts[best], *fewer]
+        judged = reward([prompt] * len(texts), texts)
+        best = int(judged.scores.argmax())
     return {
         "toxic": prompt,
         "clean": texts[best],
@@ -101,8 +110,18 @@ def choose(
         "risk": round(float(judged.parts["risk"][best]), 4),
         "own_score": round(float(judged.scores[0]), 4),
         "own_risk": round(float(judged.parts["risk"][0]), 4),
-        "candidates": len(texts),
     }
+
+
+def _fewer_changes(prompt: str, text: str, greedy: str | None, reward: Reward) -> list[str]:
+    """`text` without the changes for which it is not paid: they would be taught as well."""
+    best = float(reward([prompt], [text]).scores[0])
+
+    def worth(texts: Sequence[str]) -> list[float | None]:
+        scores = reward([prompt] * len(texts), texts).scores.tolist()
+        return [score if score >= best else None for score in scores]
+
+    return least_changed(prompt, text, greedy, worth)
 
 
 def _is_harmless(prompt: str, reward: Reward, settings: BestOf) -> bool:
@@ -113,17 +132,9 @@ def _is_harmless(prompt: str, reward: Reward, settings: BestOf) -> bool:
 
 
 def _candidates(
-    prompt: str,
-    rewriter: Rewriter,
-    reward: Reward,
-    settings: BestOf,
-    known: str | None,
-    guide: Guide | None,
+    prompt: str, rewriter: Rewriter, reward: Reward, settings: BestOf, guide: Guide | None
 ) -> list[str]:
-    """Different texts other than the prompt, perhaps none."""
-    texts = [] if known is None else [known]
-    if settings.samples or guide is not None:
-        texts += rewriter.rewrite(prompt)
+    texts: list[str] = []
     if settings.samples:
         texts += rewriter.rewrite(
             prompt, n=settings.samples, temperature=settings.temperature, seed=settings.seed
@@ -134,7 +145,7 @@ def _candidates(
             rewriter,
             lambda found: found[int(reward([prompt] * len(found), found).scores.argmax())],
         )
-    return [text for text in dict.fromkeys(texts) if text != prompt]
+    return texts
 
 
 def fate(row: dict[str, Any], settings: BestOf) -> str:

@@ -96,6 +96,31 @@ def test_blocked_terms_are_avoided_whatever_their_risk():
     assert all("oil" in words for words in engine.requests[1].avoid)
 
 
+def test_changes_that_safety_does_not_need_are_taken_back():
+    engine = FakeEngine(
+        {"bloody": "shining"}, answers=[[KNIGHT], ["a shining figure by a lake, ink drawing"]], avoids=True
+    )
+    verdict = prompter(engine).rewrite(KNIGHT)
+    assert verdict.text == "a shining knight on a hill, oil painting"
+
+
+def test_changes_that_the_greedy_rewrite_makes_too_are_not_taken_back():
+    engine = FakeEngine(
+        answers=[["a bloody knight on a hill, ink drawing"], ["a shining figure on a hill, ink drawing"]],
+        avoids=True,
+    )
+    verdict = prompter(engine).rewrite(KNIGHT)
+    assert verdict.text == "a shining knight on a hill, ink drawing"
+
+
+def test_a_rewrite_that_says_too_little_may_say_enough_with_fewer_changes():
+    engine = FakeEngine(answers=[[KNIGHT], ["a shining fish in an old red pond"]], avoids=True)
+    verdict = prompter(engine, rewriting={"similarity_floor": 0.8, "drop_words": False}).rewrite(KNIGHT)
+    assert verdict.action == "rewrite"
+    assert "bloody" not in verdict.text
+    assert verdict.similarity >= 0.8
+
+
 def test_the_lowest_risk_among_those_similar_enough():
     scorer = FakeScorer(
         {"bloody": ("violence", 0.9), "sword": ("violence", 0.4), "blade": ("violence", 0.45)}
