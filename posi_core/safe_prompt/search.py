@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING
 from ..errors import CancelledError, DeadlineError, EngineError
 from ..policy import Policy
 from ..policy.terms import term_pattern
-from ..verdict import WordRisk
+from .dropping import with_words_taken_out
 from .guidance import words_to_avoid
 from .judge import Judgement, judge
 from .reverting import least_changed
-from .wording import without_words
 
 if TYPE_CHECKING:
     from ..rewriter import Rewriter
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from ..syntax import ParsedPrompt
 
 WORDS_TAKEN_OUT = "words taken out"
-MAX_DROPPED = 12
-"""At most so many words are taken out of one prompt; a text that needs more is blocked."""
 
 
 Rewrites = tuple[str | None, ...]
@@ -278,41 +275,20 @@ class Search:
         self._took("verify", started)
 
     def _dropped(self) -> list[Rewrites]:
-        """Sets with the 1, 2, 3 … riskiest words taken out, from the best candidate and from the original."""
+        """Sets with more and more of the riskiest words taken out, from the best candidate and from the original."""
         start = self._start()
         bases = [self.original.segments]
         if start is not None:
             bases.insert(0, _filled(self.original.segments, start.rewrites))
         self._check(self.policy.rounds + 1, 0.0)
-        sets = []
-        for texts in bases:
-            risks = self.scorer.score(list(texts), words=True)
-            ranked = sorted(
-                ((index, word) for index, risk in enumerate(risks) for word in risk.words),
-                key=lambda pair: (-pair[1].share * risks[pair[0]].overall, pair[0], pair[1].start),
-            )
-            ranked = [*self._term_words(texts), *ranked][:MAX_DROPPED]
-            for count in range(1, len(ranked) + 1):
-                rewrites = list(texts)
-                for index in {index for index, _ in ranked[:count]}:
-                    words = [word for i, word in ranked[:count] if i == index]
-                    rewrites[index] = without_words(texts[index], words)
-                sets.append(
-                    tuple(
-                        None if text == original else text
-                        for text, original in zip(rewrites, self.original.segments, strict=True)
-                    )
-                )
-        return sets
-
-    def _term_words(self, texts: Sequence[str]) -> list[tuple[int, WordRisk]]:
         pattern = term_pattern(self.policy.blocked_terms)
-        if pattern is None:
-            return []
         return [
-            (index, WordRisk(match.group(), match.start(), match.end(), 1.0))
-            for index, text in enumerate(texts)
-            for match in pattern.finditer(text)
+            tuple(
+                None if text == original else text
+                for text, original in zip(texts, self.original.segments, strict=True)
+            )
+            for base in bases
+            for texts in with_words_taken_out(base, self.scorer, pattern)
         ]
 
     def _check(self, number: int, part: float) -> None:
