@@ -77,6 +77,8 @@ class OpenAIEngine:
         """See Engine.generate. Requests of several threads go out at the same time; drafts are the server's affair."""
         if self._closed:
             raise EngineError("The engine was closed.")
+        if request.avoid:
+            raise EngineError("A server cannot be told which words to avoid: ask without `avoid`.")
         with self._counted():
             try:
                 # One call a candidate: several servers ignore "n".

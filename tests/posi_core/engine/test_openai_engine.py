@@ -57,6 +57,13 @@ def test_a_real_server_says_what_the_local_engine_says(
         assert not theirs.finished
 
 
+def test_words_to_avoid_are_refused() -> None:
+    engine = OpenAIEngine("http://127.0.0.1:9/v1", "")
+    assert not engine.can_avoid
+    with pytest.raises(EngineError, match="which words to avoid"):
+        engine.generate(request(avoid=(("cat",),)))
+
+
 def test_a_real_server_samples_by_seed(server: str) -> None:
     engine = OpenAIEngine(server, "tiny")
     ask = request("the cat", n=3, temperature=1.0, seed=5, max_tokens=8)
