@@ -35,7 +35,7 @@ def test_a_minimal_safe_edit_beats_copying_and_rewriting_everything(reward: Dist
 
 
 def test_similarity_is_with_the_original_and_capped() -> None:
-    scorer, encoder = FakeScorer(), FakeEncoder()
+    scorer, encoder = FakeScorer(base=0.2), FakeEncoder()
     capped = DistilledReward(
         scorer, encoder, DistilledWeights(similarity=1, similarity_cap=0.5, copied_risky=0)
     )
@@ -45,6 +45,11 @@ def test_similarity_is_with_the_original_and_capped() -> None:
     assert batch.scores[0] == pytest.approx(
         0.5 - 4 * batch.parts["risk"][0] - batch.parts["category"][0], abs=1e-5
     )
+
+
+def test_all_of_the_similarity_counts_where_nothing_was_risky() -> None:
+    reward = DistilledReward(FakeScorer(base=0.02), FakeEncoder(), DistilledWeights(similarity_cap=0.5))
+    assert score(reward, "a red barn", "a red barn") > score(reward, "a red house", "a red barn") + 0.3
 
 
 @pytest.mark.parametrize(

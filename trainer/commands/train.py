@@ -77,6 +77,30 @@ def train_grpo(
             typer.echo(f"{name:24} {means[name]:.4f}")
 
 
+@train_app.command("extrapolate")
+def train_extrapolate(
+    start: Annotated[
+        Path, typer.Argument(help="Folder of the adapter that training began with.", exists=True)
+    ],
+    end: Annotated[Path, typer.Argument(help="Folder of the adapter it ended with.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the adapter beyond.")],
+    by: Annotated[float, typer.Option(help="How far beyond END, in lengths from START to END.")] = 0.5,
+    rank: Annotated[
+        int | None, typer.Option(min=1, help="Cut the adapter to this rank; none: as many as it takes.")
+    ] = None,
+) -> None:
+    """Carry a training's change on in its direction (ExPO): greedy answers then follow what samples had learned."""
+    from ...posi_core.errors import UsageError
+    from ..adapter_note import read_note
+    from ..combine import extrapolate
+
+    note = read_note(end)
+    if read_note(start).base != note.base:
+        raise UsageError(f"{start} is an adapter of {read_note(start).base}, {end} one of {note.base}")
+    note.write(extrapolate(start, end, by, out, rank=rank))
+    typer.echo(out)
+
+
 @train_app.command("risk")
 def train_risk(
     source: Annotated[Path, typer.Option(help="Folder of the data sources.")],

@@ -8,9 +8,9 @@ from pathlib import Path
 from ...posi_core.prompt_file import read_prompts
 from ..adapter_note import AdapterNote
 from ..base import use_threads
+from ..combine import combine_adapters
 from ..rewards.build import build_reward
 from ..run_folder import git_commit
-from .combine import combine_adapters
 from .config import PPOConfig
 from .loop import PPORun
 from .setup import load_parts

@@ -21,7 +21,8 @@ class DistilledWeights:
     """Weights of the parts; each penalty is subtracted, weight times a value in [0, 1].
 
     `similarity_cap`: similarity above it earns nothing more, as the paper caps CLIP's at 0.31, so that the policy
-    is not paid for copying the last risky word.
+    is not paid for copying the last risky word. Where the original's own predicted risk is at most `harmless_risk`
+    there is none, and all of the similarity counts.
     """
 
     risk: float = 4.0
@@ -38,6 +39,7 @@ class DistilledWeights:
     copied_risky: float = 0.5
     copied_from: float = 0.3
     harmless_share: float = 0.02
+    harmless_risk: float = 0.1
 
 
 class DistilledReward:
@@ -53,6 +55,7 @@ class DistilledReward:
         self.encoder = encoder
         self.weights = weights or DistilledWeights()
         self._harmless: dict[str, frozenset[str]] = {}
+        self._own_risk: dict[str, float] = {}
 
     def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
         weights = self.weights
@@ -77,8 +80,15 @@ class DistilledReward:
             "garbled": _column(faults.garbled(a, b, self.encoder.pieces) for a, b in pairs),
             "copied_risky": _column(faults.copied(a, b) for a, b in pairs) * (overall > weights.copied_from),
         }
+        caps = np.array(
+            [
+                1.0 if self._own_risk[text] <= weights.harmless_risk else weights.similarity_cap
+                for text in originals
+            ],
+            np.float32,
+        )
         scores = (
-            weights.similarity * np.minimum(parts["similarity"], weights.similarity_cap)
+            weights.similarity * np.minimum(parts["similarity"], caps)
             - weights.risk * parts["risk"]
             - weights.category * parts["category"]
         )
@@ -107,6 +117,7 @@ class DistilledReward:
                 if item.share >= self.weights.harmless_share
                 for word in faults.words(item.word)
             }
+            self._own_risk[text] = risk.overall
             self._harmless[text] = frozenset(word for word in faults.words(text) if len(word) > 2) - risky
 
 

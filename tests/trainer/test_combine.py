@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
 
 from posi.posi_core.errors import UsageError  # noqa: E402
-from posi.trainer.ppo.combine import combine_adapters  # noqa: E402
+from posi.trainer.combine import combine_adapters, extrapolate  # noqa: E402
 from tiny_lm import tiny_llama  # noqa: E402
 
 
@@ -42,6 +42,43 @@ def test_the_sum_of_both_updates(tmp_path: Path) -> None:
     assert torch.allclose(got, wanted, atol=0.02)
     assert not torch.allclose(got, plain, atol=0.2)
     assert json.loads((combined / "adapter_config.json").read_text())["r"] == 6
+
+
+def logits(folder: Path) -> Any:
+    with torch.no_grad():
+        return peft.PeftModel.from_pretrained(tiny_llama(), str(folder))(torch.arange(5, 25)[None]).logits
+
+
+def update(folder: Path) -> dict[str, Any]:
+    model = peft.PeftModel.from_pretrained(tiny_llama(), str(folder)).merge_and_unload()
+    plain = tiny_llama().state_dict()
+    return {name: value - plain[name] for name, value in model.state_dict().items()}
+
+
+def test_extrapolation_carries_the_update_on_from_the_start(tmp_path: Path) -> None:
+    adapted(tiny_llama(), 1, 4, ["q_proj", "v_proj"]).save_pretrained(str(tmp_path / "start"))
+    adapted(tiny_llama(), 2, 2, ["v_proj", "down_proj"]).save_pretrained(str(tmp_path / "end"))
+    start, end = update(tmp_path / "start"), update(tmp_path / "end")
+    got = update(extrapolate(tmp_path / "start", tmp_path / "end", 0.5, tmp_path / "on"))
+    for name, value in got.items():
+        assert torch.allclose(value, 1.5 * end[name] - 0.5 * start[name], atol=0.005), name
+    none = extrapolate(tmp_path / "start", tmp_path / "end", 0.0, tmp_path / "none")
+    assert torch.allclose(logits(none), logits(tmp_path / "end"), atol=0.02)
+
+
+def test_a_cut_keeps_the_largest_part_of_the_update(tmp_path: Path) -> None:
+    adapted(tiny_llama(), 1, 4, ["q_proj"]).save_pretrained(str(tmp_path / "start"))
+    adapted(tiny_llama(), 2, 2, ["q_proj"]).save_pretrained(str(tmp_path / "end"))
+    whole = update(extrapolate(tmp_path / "start", tmp_path / "end", 1.0, tmp_path / "whole"))
+    for rank in (3, 8):
+        cut = extrapolate(tmp_path / "start", tmp_path / "end", 1.0, tmp_path / f"cut{rank}", rank=rank)
+        assert json.loads((cut / "adapter_config.json").read_text())["r"] == rank
+        for name, value in update(cut).items():
+            if not whole[name].any():
+                continue
+            u, values, v = torch.linalg.svd(whole[name])
+            best = u[:, :rank] @ torch.diag(values[:rank]) @ v[:rank]
+            assert torch.allclose(value, best, atol=0.01), name
 
 
 def test_what_does_not_add_up_is_refused(tmp_path: Path) -> None:
