@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
 
 from posi.posi_core.errors import UsageError  # noqa: E402
+from posi.trainer.adapter_note import AdapterNote, read_note  # noqa: E402
 from posi.trainer.combine import combine_adapters, extrapolate  # noqa: E402
+from posi.trainer.commands.train import train_app  # noqa: E402
+from posi.trainer.template import Template  # noqa: E402
 from tiny_lm import tiny_llama  # noqa: E402
 
 
@@ -64,6 +68,20 @@ def test_extrapolation_carries_the_update_on_from_the_start(tmp_path: Path) -> N
         assert torch.allclose(value, 1.5 * end[name] - 0.5 * start[name], atol=0.005), name
     none = extrapolate(tmp_path / "start", tmp_path / "end", 0.0, tmp_path / "none")
     assert torch.allclose(logits(none), logits(tmp_path / "end"), atol=0.02)
+
+
+def test_the_command_takes_the_note_along_and_refuses_adapters_of_two_bases(tmp_path: Path) -> None:
+    for seed, (name, base) in enumerate([("start", "one"), ("end", "one"), ("other", "two")]):
+        adapted(tiny_llama(), seed, 2, ["q_proj"]).save_pretrained(str(tmp_path / name))
+        AdapterNote(base, Template("p", "s", "e"), "0123abc").write(tmp_path / name)
+    arguments = ["extrapolate", str(tmp_path / "start"), str(tmp_path / "end"), "--rank", "2"]
+    result = CliRunner().invoke(train_app, [*arguments, "--out", str(tmp_path / "on")])
+    assert result.exit_code == 0, result.output
+    assert read_note(tmp_path / "on") == read_note(tmp_path / "end")
+    wrong = ["extrapolate", str(tmp_path / "other"), str(tmp_path / "end"), "--out", str(tmp_path / "no")]
+    with pytest.raises(UsageError, match="an adapter of two"):
+        CliRunner().invoke(train_app, wrong, catch_exceptions=False)
+    assert not (tmp_path / "no").exists()
 
 
 def test_a_cut_keeps_the_largest_part_of_the_update(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def prompt_sets(
     tests: set[str],
     *,
     coprov2: int = 700,
-    harmless: int = 700,
+    harmless: int = 2000,
     seed: int = 0,
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """Rows with `prompt` and `source` for training and for choosing among runs, from the source rows by name.
