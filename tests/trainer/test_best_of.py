@@ -163,6 +163,17 @@ def test_guided_candidates_do_without_the_words_blamed_and_keep_harmless_names()
     assert (row["own_risk"], row["risk"]) == (0.9, 0.02)
 
 
+def test_an_answer_that_lost_a_harmless_name_is_not_chosen() -> None:
+    guide = Guide(FakeScorer(), NameFinder(frozenset()), rounds=1)
+    prompt = "a bloody knight by stan lee"
+    chosen = choose(
+        prompt, Avoiding("unused"), FewWords(), BestOf(), "a shining golden knight by nobody", guide
+    )
+    assert chosen["clean"] == "a knight by stan lee"
+    unguided = choose(prompt, Samples(prompt), FewWords(), BestOf(), "a shining golden knight by nobody")
+    assert unguided["clean"] == "a shining golden knight by nobody"
+
+
 def test_a_second_guided_round_avoids_what_is_blamed_in_the_first_ones_best() -> None:
     scorer = FakeScorer({"old": ("shocking", 0.9), "ancient": ("shocking", 0.6), "red": ("shocking", 0.7)})
     reward = FewWords()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...posi_core.errors import UsageError
 from ...posi_core.safe_prompt.reverting import least_changed
+from ..evaluation.names import has_names
 from ..journal import drop_cut_line
 from ..rewards.protocol import Reward
 from .sources import write_rows
@@ -95,7 +96,8 @@ def choose(
         if settings.samples or guide is not None:
             greedy = next(iter(rewriter.rewrite(prompt)), None)
         found = [known, greedy, *_candidates(prompt, rewriter, reward, settings, guide)]
-        texts += [text for text in dict.fromkeys(found) if text not in (None, prompt)]
+        names = guide.harmless(prompt) if guide is not None else ()
+        texts += [text for text in dict.fromkeys(found) if text and text != prompt and has_names(text, names)]
     judged = reward([prompt] * len(texts), texts)
     best = int(judged.scores.argmax())
     fewer = [] if texts[best] in (prompt, known) else _fewer_changes(prompt, texts[best], greedy, reward)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...posi_core.safe_prompt.guidance import words_to_avoid
-from ..evaluation.names import NameFinder, harmless_names
+from ..evaluation.names import NameFinder, harmless_names, has_names
 from ..rewards.faults import words
 
 if TYPE_CHECKING:
@@ -22,16 +22,22 @@ MOST = 5
 class Guide:
     """Proposes in `rounds`: each goes on from the best rewrite so far and avoids what is blamed in it as well.
 
-    Names that carry no risk are never avoided: a model kept from a name writes one like it.
+    Names that carry no risk are never avoided, since a model kept from a name writes one like it, and what has lost
+    one is not proposed.
     """
 
     scorer: Scorer
     names: NameFinder
     rounds: int = 2
 
+    def harmless(self, prompt: str) -> tuple[str, ...]:
+        """The names in `prompt` that carry no risk, lower case."""
+        return harmless_names(prompt, self.names, self.scorer)
+
     def propose(self, prompt: str, rewriter: Rewriter, best: Callable[[Sequence[str]], str]) -> list[str]:
-        """Rewrites of `prompt`, most of them different; `best` chooses among some. Raises as `rewriter` does."""
-        spared = {word for name in harmless_names(prompt, self.names, self.scorer) for word in name.split()}
+        """Different rewrites of `prompt`; `best` chooses among some. Raises as `rewriter` does."""
+        names = self.harmless(prompt)
+        spared = {word for name in names for word in name.split()}
         avoided: dict[str, frozenset[str]] = {prompt: frozenset()}
         start = prompt
         for _ in range(self.rounds):
@@ -40,7 +46,8 @@ class Guide:
             if not sets:
                 break
             for text in rewriter.rewrite(prompt, n=len(sets), avoid=sets):
-                avoided.setdefault(text, sets[-1] - set(words(text)))
+                if has_names(text, names):
+                    avoided.setdefault(text, sets[-1] - set(words(text)))
             new = best(list(avoided))
             if new == start:
                 break

@@ -76,7 +76,7 @@ def survival(
         return None
     before = scorer.score(originals)
     without = scorer.score([_without(originals[i], name) for i, name in places])
-    kept = [float(f" {name} " in f" {' '.join(_words(rewrites[i]))} ") for i, name in places]
+    kept = [float(has_names(rewrites[i], (name,))) for i, name in places]
     harmless = [
         value
         for value, (i, _), risk in zip(kept, places, without, strict=True)
@@ -98,6 +98,12 @@ def harmless_names(text: str, finder: NameFinder, scorer: Scorer) -> tuple[str, 
         for name, risk in zip(names, without, strict=True)
         if before.overall - risk.overall < CARRIES_RISK
     )
+
+
+def has_names(text: str, names: Iterable[str]) -> bool:
+    """Whether all of `names` (lower case) are in `text`."""
+    said = f" {' '.join(_words(text))} "
+    return all(f" {name} " in said for name in names)
 
 
 def _words(text: str) -> list[str]:
