@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ....posi_core.normalize import readings
 from ....posi_core.risk import Scorer
@@ -23,6 +23,7 @@ class HostileRewriter:
     """
 
     identity = "hostile"
+    can_avoid = True  # and does not: the words to avoid are in most answers
 
     def __init__(self, prompts: Sequence[str]) -> None:
         self._prompts = list(prompts)
@@ -34,6 +35,7 @@ class HostileRewriter:
         n: int = 1,
         temperature: float = 0.0,
         seed: int = 0,
+        avoid: Sequence[Collection[str]] = (),
         deadline: float | None = None,
         cancelled: Callable[[], bool] | None = None,
         on_token: Callable[[int], None] | None = None,
