@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from ..similarity import Encoder
     from ..syntax import ParsedPrompt
 
-WORDS_TAKEN_OUT = "words taken out"
-
+GREEDY, WORDS_TAKEN_OUT = "greedy", "words taken out"
 
 Rewrites = tuple[str | None, ...]
 """One entry for each segment, None = unchanged."""
@@ -72,7 +71,7 @@ class Search:
     on_progress: Callable[[str, float], None] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     seen: dict[str, Candidate] = field(default_factory=dict)
-    free: tuple[Rewrites, ...] = ()
+    free: Rewrites | None = None
     complete: bool = True
     trouble: str = ""
     furthest: float = 0.0
@@ -84,7 +83,8 @@ class Search:
         """
         try:
             for rewrites, origin in self._rounds():
-                self.free = self.free or tuple(rewrites[:1])
+                if origin == GREEDY:
+                    self.free = rewrites[0] if rewrites else None
                 self._consider(rewrites, origin)
                 if any(
                     self._fits(candidate) and candidate.judgement.accepted for candidate in self.seen.values()
@@ -120,7 +120,7 @@ class Search:
 
     def _rounds(self) -> Iterator[tuple[list[Rewrites], str]]:
         segments = self.original.segments
-        yield self._proposals(segments, self._targets(self.judgement), n=1, number=0), "greedy"
+        yield self._proposals(segments, self._targets(self.judgement), n=1, number=0), GREEDY
         for number in range(1, self.policy.rounds + 1):
             start = self._start() if number > 1 else None
             best = segments if start is None else _filled(segments, start.rewrites)
@@ -173,7 +173,7 @@ class Search:
             rewrite = best.rewrites[index]
             if rewrite is not None:
                 consider = partial(self._values, best, index)
-                free = self.free[0][index] if self.free else None
+                free = self.free[index] if self.free is not None else None
                 consider(least_changed(original, rewrite, original if free is None else free, consider))
 
     def _values(self, base: Candidate, index: int, texts: Sequence[str]) -> list[float | None]:

@@ -113,6 +113,12 @@ def test_changes_that_the_greedy_rewrite_makes_too_are_not_taken_back():
     assert verdict.text == "a shining knight on a hill, ink drawing"
 
 
+def test_without_a_usable_greedy_rewrite_every_change_may_be_taken_back():
+    engine = FakeEngine(answers=[[""], ["a shining figure by a lake, ink drawing"]], avoids=True)
+    verdict = prompter(engine, rewriting={"rounds": 1, "drop_words": False}).rewrite(KNIGHT)
+    assert verdict.text == "a shining knight on a hill, oil painting"
+
+
 def test_a_rewrite_that_says_too_little_may_say_enough_with_fewer_changes():
     engine = FakeEngine(answers=[[KNIGHT], ["a shining fish in an old red pond"]], avoids=True)
     verdict = prompter(engine, rewriting={"similarity_floor": 0.8, "drop_words": False}).rewrite(KNIGHT)
