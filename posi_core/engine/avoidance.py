@@ -21,6 +21,7 @@ _LETTERS = re.compile(r"[^\W_]+")
 MOST_BARRED = 6
 """Words taken back at one place; a model that still wants one to avoid after so many may write it."""
 MOST_TRIED = 24
+"""Tokens looked at for one that begins a word."""
 
 
 class Avoidance:

@@ -147,8 +147,8 @@ def data_best(
     captions = [row["prompt"] for row in rows if row.get("source") == "coco_captions"]
     texts = list(dict.fromkeys(row["prompt"] for row in rows))
     random.Random(seed).shuffle(texts)
-    scorer = load_scorer()
     texts = texts[:count]
+    guide = Guide(load_scorer(), NameFinder(common_words(captions)), rounds) if rounds else None
     parts = Parts(model)
     try:
         with Progress() as bar:
@@ -160,7 +160,7 @@ def data_best(
                 build_reward(recipe.reward, recipe.reward_options),
                 BestOf(samples=samples, temperature=temperature, harmless=harmless, seed=seed),
                 known={row["prompt"]: row["clean"] for row in rows if row.get("clean")},
-                guide=Guide(scorer, NameFinder(common_words(captions)), rounds) if rounds else None,
+                guide=guide,
                 progress=lambda done: bar.advance(task, done),
             )
     finally:

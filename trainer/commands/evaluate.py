@@ -152,17 +152,25 @@ def eval_images(
     run_images(prompts, out, spec, rewriter.split(","), model=model, policy=policy, blur=not show)
 
 
+RUN = Annotated[
+    Path, typer.Argument(help="Folder of a `posi eval prompts` run.", exists=True, file_okay=False)
+]
+RUN_FILE = Annotated[
+    Path | None, typer.Argument(help="The file of prompts it ran on; none: the paper's test prompts.")
+]
+
+
 @eval_app.command("names")
 def eval_names(
-    run: Annotated[
-        Path, typer.Argument(help="Folder of a `posi eval prompts` run.", exists=True, file_okay=False)
-    ],
+    run: RUN,
     source: Annotated[Path, typer.Option(help="Folder of the data sources.")],
+    file: RUN_FILE = None,
 ) -> None:
-    """Which share of the test prompts' names (artists, characters) is still in the rewrites?"""
+    """Which share of the prompts' names (artists, characters) is still in the rewrites?"""
     from ..evaluation.names import names_of_run
+    from ..evaluation.prompts.sets import set_of_run
 
-    for system, found in names_of_run(run, source).items():
+    for system, found in names_of_run(run, set_of_run(file, source), source).items():
         typer.echo(
             f"{system}: {found.kept} of {found.names} names kept; "
             f"{found.harmless_kept} of the {found.harmless_names} without risk"
@@ -171,32 +179,24 @@ def eval_names(
 
 @eval_app.command("reward")
 def eval_reward(
-    run: Annotated[
-        Path, typer.Argument(help="Folder of a `posi eval prompts` run.", exists=True, file_okay=False)
-    ],
-    file: Annotated[
-        Path | None, typer.Argument(help="The file of prompts it ran on; none: the paper's test prompts.")
-    ] = None,
+    run: RUN,
+    file: RUN_FILE = None,
     source: Annotated[Path | None, typer.Option(help="Folder of the data sources.")] = None,
     config: Annotated[
         Path, typer.Option("--config", help="Recipe of `posi train ppo`, for its reward.")
     ] = Path("trainer/recipes/smollm2-135m/ppo.toml"),
 ) -> None:
-    """The reward of each bare rewriter of a run, and its paired difference to the first one's."""
-    from ...posi_core.errors import UsageError
-    from ..evaluation.prompts.sets import load_sets, set_from_file
-    from ..evaluation.reward import rewards_of_run
+    """The reward of each bare rewriter of a run, its parts, and its paired difference to the first one's."""
+    from ..evaluation.prompts.sets import set_of_run
+    from ..evaluation.reward import SAME_MEANING, rewards_of_run
     from ..ppo.config import load_config
     from ..rewards.build import build_reward
 
-    if file is not None:
-        prompts = set_from_file(file)
-    elif source is not None:
-        (prompts,) = load_sets(("test",), source)
-    else:
-        raise UsageError("which prompts? Name the file of the run, or --source for the test prompts")
     recipe = load_config(config)
-    for found in rewards_of_run(run, prompts, build_reward(recipe.reward, recipe.reward_options)):
+    reward = build_reward(recipe.reward, recipe.reward_options)
+    for found in rewards_of_run(run, set_of_run(file, source), reward):
         gain = "" if found.gain is None else f"; gain {found.gain}"
         typer.echo(f"{found.system}: reward {found.score} of {found.prompts} prompts{gain}")
         typer.echo("  " + ", ".join(f"{name} {value}" for name, value in found.parts.items()))
+        if found.same_meaning is not None:
+            typer.echo(f"  similarity of at least {SAME_MEANING}: {found.same_meaning}")

@@ -100,8 +100,8 @@ def choose(
         texts += [text for text in dict.fromkeys(found) if text and text != prompt and has_names(text, names)]
     judged = reward([prompt] * len(texts), texts)
     best = int(judged.scores.argmax())
-    fewer = [] if texts[best] in (prompt, known) else _fewer_changes(prompt, texts[best], greedy, reward)
-    if fewer:
+    if texts[best] not in (prompt, known):
+        fewer = _fewer_changes(prompt, texts[best], float(judged.scores[best]), greedy, reward)
         texts = [prompt, texts[best], *fewer]
         judged = reward([prompt] * len(texts), texts)
         best = int(judged.scores.argmax())
@@ -115,13 +115,12 @@ def choose(
     }
 
 
-def _fewer_changes(prompt: str, text: str, greedy: str | None, reward: Reward) -> list[str]:
-    """`text` without the changes for which it is not paid: they would be taught as well."""
-    best = float(reward([prompt], [text]).scores[0])
+def _fewer_changes(prompt: str, text: str, score: float, greedy: str | None, reward: Reward) -> list[str]:
+    """`text`, which scores `score`, without the changes for which it is not paid: they would be taught as well."""
 
     def worth(texts: Sequence[str]) -> list[float | None]:
         scores = reward([prompt] * len(texts), texts).scores.tolist()
-        return [score if score >= best else None for score in scores]
+        return [found if found >= score else None for found in scores]
 
     return least_changed(prompt, text, greedy, worth)
 

@@ -14,6 +14,7 @@ from .prompts.bootstrap import Estimate, mean
 
 if TYPE_CHECKING:
     from ...posi_core.risk import Scorer
+    from .prompts.sets import PromptSet
 
 _LIST = re.compile(r"\b(?:by|style of|starring)\s+(?P<names>(?:[^.;:|()\[\]]|(?<=\b\w)\.)+)", re.IGNORECASE)
 _BETWEEN = re.compile(r"\s*,\s*(?:and\s+|by\s+)*|\s+(?:and|by|&)\s+", re.IGNORECASE)
@@ -115,25 +116,23 @@ def _without(text: str, name: str) -> str:
     return " ".join(re.sub(rf"(?i)\b(?:by\s+)?{pattern}\b", " ", text).split()) or "."
 
 
-def names_of_run(folder: Path, source: Path) -> dict[str, Survival]:
-    """By system: survival over the paper's test prompts in a finished `posi eval prompts` run at `folder`.
+def names_of_run(folder: Path, prompts: PromptSet, source: Path) -> dict[str, Survival]:
+    """By system: survival over `prompts` in a finished `posi eval prompts` run at `folder`.
 
     Blocked prompts are left out: nothing of them survives, by intent. Raises UsageError without such rows.
     """
     from ...posi_core.risk import load_scorer
     from ..data.sources import load_source
     from .prompts.rows import RowFile
-    from .prompts.sets import load_sets
 
-    (tests,) = load_sets(("test",), source)
     finder = NameFinder(common_words(row["prompt"] for row in load_source(source, "coco_captions")))
     pairs: dict[str, list[tuple[str, str]]] = {}
     for row in RowFile(folder).rows.values():
-        if row.set == tests.name and row.action != "block":
-            pairs.setdefault(row.system, []).append((tests.prompts[row.index], row.text))
+        if row.set == prompts.name and row.action != "block":
+            pairs.setdefault(row.system, []).append((prompts.prompts[row.index], row.text))
     if not pairs:
         raise UsageError(
-            f"{folder} holds no rows of the test prompts: run `posi eval prompts --out {folder}` first"
+            f"{folder} holds no rows of {prompts.title}: run `posi eval prompts --out {folder}` on them first"
         )
     scorer = load_scorer()
     found = {}

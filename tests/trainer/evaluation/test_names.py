@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fakes import FakeScorer
-from posi.trainer.evaluation.names import NameFinder, common_words, survival
+from posi.posi_core.errors import UsageError
+from posi.trainer.evaluation.names import NameFinder, common_words, names_of_run, survival
+from posi.trainer.evaluation.prompts.rows import Row, RowFile
+from posi.trainer.evaluation.prompts.sets import PromptSet, set_of_run
 
 COMMON = common_words(["an oil painting of a castle with highly detailed sharp focus on a hill"] * 3)
 FINDER = NameFinder(COMMON)
@@ -50,3 +55,30 @@ def test_half_a_name_has_not_survived() -> None:
 
 def test_prompts_without_names_have_no_figure() -> None:
     assert survival(["a castle"], ["a castle"], FINDER, FakeScorer()) is None
+
+
+def test_names_of_a_run_on_a_file_of_prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = PromptSet(
+        "mine", "mine.txt", ("a hill by greg rutkowski", "a castle by alphonse mucha"), ((), ())
+    )
+    rows = RowFile(tmp_path)
+    rows.add(Row("mine", "POSI bare", 0, "rewrite", "a hill by greg rutkowski", None, False, 0.0, ""))
+    rows.add(Row("mine", "POSI bare", 1, "rewrite", "a castle by an artist", None, False, 0.0, ""))
+    rows.add(Row("mine", "POSI standard", 1, "block", "", None, False, 0.0, ""))
+    monkeypatch.setattr("posi.posi_core.risk.load_scorer", FakeScorer)
+    monkeypatch.setattr(
+        "posi.trainer.data.sources.load_source", lambda source, name: [{"prompt": "a castle"}]
+    )
+    found = names_of_run(tmp_path, prompts, tmp_path)
+    assert list(found) == ["POSI bare"]
+    assert (found["POSI bare"].names, found["POSI bare"].kept.value) == (2, 0.5)
+    other = PromptSet("other", "other.txt", ("a hill",), ((),))
+    with pytest.raises(UsageError, match=r"no rows of other\.txt"):
+        names_of_run(tmp_path, other, tmp_path)
+
+
+def test_the_prompts_of_a_run_are_a_file_or_the_test_prompts(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("a hill\n")
+    assert set_of_run(tmp_path / "mine.txt", None).prompts == ("a hill",)
+    with pytest.raises(UsageError, match="which prompts"):
+        set_of_run(None, None)

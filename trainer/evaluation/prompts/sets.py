@@ -36,6 +36,15 @@ def load_sets(names: tuple[str, ...], source: str | Path, *, limit: int | None =
     return [_spread(_LOADERS[name](source), limit) for name in names]
 
 
+def set_of_run(file: Path | None, source: Path | None) -> PromptSet:
+    """The prompts of a finished run: those of `file`, else the paper's test prompts. Raises UsageError."""
+    if file is not None:
+        return set_from_file(file)
+    if source is None:
+        raise UsageError("which prompts? Name the file of the run, or --source for the test prompts")
+    return load_sets(("test",), source)[0]
+
+
 def set_from_file(path: Path, *, limit: int | None = None) -> PromptSet:
     """A file of prompts (see `prompt_file.read_rows`) as a set, with their `categories` where it has any."""
     rows = read_rows(path, limit)
