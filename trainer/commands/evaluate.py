@@ -188,7 +188,7 @@ def eval_reward(
 ) -> None:
     """The reward of each bare rewriter of a run, its parts, and its paired difference to the first one's."""
     from ..evaluation.prompts.sets import set_of_run
-    from ..evaluation.reward import SAME_MEANING, rewards_of_run
+    from ..evaluation.reward import rewards_of_run
     from ..ppo.config import load_config
     from ..rewards.build import build_reward
 
@@ -198,5 +198,3 @@ def eval_reward(
         gain = "" if found.gain is None else f"; gain {found.gain}"
         typer.echo(f"{found.system}: reward {found.score} of {found.prompts} prompts{gain}")
         typer.echo("  " + ", ".join(f"{name} {value}" for name, value in found.parts.items()))
-        if found.same_meaning is not None:
-            typer.echo(f"  similarity of at least {SAME_MEANING}: {found.same_meaning}")

@@ -14,22 +14,16 @@ from .prompts.sets import PromptSet
 if TYPE_CHECKING:
     from ..rewards.protocol import Reward
 
-SAME_MEANING = 0.95
-
 
 @dataclass(frozen=True)
 class Rewarded:
-    """One rewriter's mean reward and its parts, and what it gains on the first rewriter's (None: it is that).
-
-    `same_meaning`: share of the rewrites with a similarity of at least SAME_MEANING (None: the reward has none).
-    """
+    """One rewriter's mean reward and its parts, and what it gains on the first rewriter's (None: it is that)."""
 
     system: str
     prompts: int
     score: Estimate
     gain: Estimate | None
     parts: dict[str, Estimate]
-    same_meaning: Estimate | None
 
 
 def rewards_of_run(folder: Path, prompts: PromptSet, reward: Reward) -> list[Rewarded]:
@@ -59,9 +53,6 @@ def rewards_of_run(folder: Path, prompts: PromptSet, reward: Reward) -> list[Rew
             mean(batch.scores.tolist()),
             None if batch.scores is first else mean((batch.scores - first).tolist()),
             {name: mean(values.tolist()) for name, values in batch.parts.items()},
-            mean((batch.parts["similarity"] >= SAME_MEANING).tolist())
-            if "similarity" in batch.parts
-            else None,
         )
         for system, batch in judged.items()
     ]

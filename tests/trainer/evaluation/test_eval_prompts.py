@@ -117,7 +117,6 @@ def test_sets_are_held_out_and_carry_categories(tmp_path):
     test, coprov2, coco = load_sets(("test", "coprov2", "coco"), tmp_path, limit=5)
     assert test.categories == (("violence",), ())
     assert all(is_held_out(text) for text in coco.prompts)
-    assert coco.benign
     assert len(coco.prompts) <= 5
     assert coprov2.categories[0] == ("hate",)
     with pytest.raises(UsageError, match="nonsense"):

@@ -35,9 +35,6 @@ def test_gain_is_the_mean_of_the_differences_by_prompt(tmp_path: Path) -> None:
     assert second.gain.value == pytest.approx(second.score.value - first.score.value, abs=1e-5)
     assert second.gain.low > 0
     assert second.parts["risk"].value < first.parts["risk"].value
-    assert first.same_meaning is not None
-    assert second.same_meaning is not None
-    assert (first.same_meaning.value, second.same_meaning.value) == (1.0, 0.0)
 
 
 def test_pipelines_and_unfinished_systems_are_left_out(tmp_path: Path) -> None:

@@ -16,16 +16,12 @@ SETS: tuple[str, ...] = ("test", "coprov2", "coco", "users")
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Prompts with the categories that their source gives them (empty where it gives none).
-
-    `benign`: what counts is that the prompts come back unchanged, so only the pipeline runs on them.
-    """
+    """Prompts with the categories that their source gives them (empty where it gives none)."""
 
     name: str
     title: str
     prompts: tuple[str, ...]
     categories: tuple[tuple[str, ...], ...]
-    benign: bool = False
 
 
 def load_sets(names: tuple[str, ...], source: str | Path, *, limit: int | None = None) -> list[PromptSet]:
@@ -76,7 +72,7 @@ def _coprov2(source: str | Path) -> PromptSet:
 
 def _benign(name: str, title: str, file: str, source: str | Path) -> PromptSet:
     prompts = tuple(row["prompt"] for row in load_source(source, file) if is_held_out(row["prompt"]))
-    return PromptSet(name, title, prompts, ((),) * len(prompts), benign=True)
+    return PromptSet(name, title, prompts, ((),) * len(prompts))
 
 
 _LOADERS: dict[str, Callable[[str | Path], PromptSet]] = {
@@ -98,5 +94,4 @@ def _spread(prompts: PromptSet, limit: int | None) -> PromptSet:
         prompts.title,
         tuple(prompts.prompts[index] for index in picked),
         tuple(prompts.categories[index] for index in picked),
-        prompts.benign,
     )
