@@ -62,6 +62,6 @@ class SentenceEncoder:
         return self._model.pieces(word)
 
 
-def load_encoder(path: Path | None = None) -> SentenceEncoder:
+def load_encoder(path: Path | None = None, *, threads: int | None = None) -> SentenceEncoder:
     """The shipped encoder, or the one in `path`. Raises ModelFileError."""
-    return SentenceEncoder(find("encoder", path))
+    return SentenceEncoder(find("encoder", path), threads=threads)

@@ -76,12 +76,17 @@ def load_base(source: str, *, dtype: Any) -> Base:
     return Base(fresh, tokenizer, gguf)
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def use_threads(threads: int | None) -> int:
     """Set PyTorch's thread count (None: every core that this process may use); returns it."""
     import torch
 
-    count = threads or len(
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
+    count = threads or cores()
     torch.set_num_threads(count)
     return count

@@ -23,6 +23,17 @@ def combine_adapters(first: Path, second: Path, out: Path) -> Path:
     return weighted_sum([(first, 1.0), (second, 1.0)], out)
 
 
+def parse_part(text: str) -> tuple[Path, float]:
+    """DIR or DIR=WEIGHT, as the command line takes them. Raises UsageError for a weight that is no number."""
+    folder, equals, weight = text.rpartition("=")
+    if not equals:
+        return Path(text), 1.0
+    try:
+        return Path(folder), float(weight)
+    except ValueError:
+        raise UsageError(f"{text!r} has the weight {weight!r}: give a number, such as {folder}=0.5") from None
+
+
 def extrapolate(start: Path, end: Path, by: float, out: Path, *, rank: int | None = None) -> Path:
     """Write `end + by * (end - start)`, all of them adapters of the same base, cut to `rank`.
 

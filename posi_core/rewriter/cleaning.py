@@ -21,6 +21,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = {'"': '"', "“": "”", "'": "'", "`": "`", "«": "»"}
+_END_MARKS = " .,;:!?…"
 _REPEATS = 3  # a phrase said so many times in a row, and more often than in the original, is running away
 
 
@@ -28,7 +29,7 @@ def clean(answer: str, original: str, *, finished: bool) -> str | None:
     """The rewrite in a model's answer, or None if there is no usable one.
 
     Template tokens, chatter before the rewrite, quotation marks around it and a runaway repetition at its end are
-    taken off. None: nothing is left; a refusal; another script than the original's (a change of language); an
+    taken off, and its end marks are made the original's. None: nothing is left; a refusal; another script than the original's (a change of language); an
     answer that did not end by itself and was not running in a circle either; broken text.
     """
     text = _TEMPLATE_TOKEN.sub(" ", answer)
@@ -43,10 +44,18 @@ def clean(answer: str, original: str, *, finished: bool) -> str | None:
     shortened = without_runaway(text, original)
     if not finished and shortened == text:
         return None
-    text = shortened.strip()
+    text = same_end(shortened.strip(), original)
     if not text or "�" in text or (_REFUSAL.match(text) and not _REFUSAL.match(original)):
         return None
     return text if _same_script(text, original) else None
+
+
+def same_end(text: str, original: str) -> str:
+    """The text with the original's end marks: a full stop more is no change that anybody asked for.
+
+    It can lower a predicted risk all the same, so that a policy learns to set one.
+    """
+    return text.rstrip(_END_MARKS) + original.rstrip()[len(original.rstrip(_END_MARKS)) :]
 
 
 def without_runaway(text: str, original: str) -> str:

@@ -24,6 +24,6 @@ class Scorer(Protocol):
         ...
 
 
-def load_scorer(path: Path | None = None) -> OnnxScorer:
+def load_scorer(path: Path | None = None, *, threads: int | None = None) -> OnnxScorer:
     """The shipped scorer, or the one in `path`. Raises ModelFileError."""
-    return OnnxScorer(find("risk", path))
+    return OnnxScorer(find("risk", path), threads=threads)

@@ -112,3 +112,19 @@ def test_what_does_not_add_up_is_refused(tmp_path: Path) -> None:
         combine_adapters(tmp_path / "plain", dora, tmp_path / "out")
     with pytest.raises(UsageError, match="no adapter in"):
         combine_adapters(tmp_path / "plain", tmp_path / "absent", tmp_path / "out")
+
+
+def test_the_sum_command_weighs_each_part_and_takes_the_first_note(tmp_path: Path) -> None:
+    adapted(tiny_llama(), 1, 2, ["q_proj"]).save_pretrained(str(tmp_path / "sft"))
+    adapted(tiny_llama(), 2, 2, ["v_proj"]).save_pretrained(str(tmp_path / "ppo"))
+    AdapterNote("one", Template("p", "s", "e"), "0123abc").write(tmp_path / "sft")
+    sft, ppo, out = tmp_path / "sft", tmp_path / "ppo", tmp_path / "sum"
+    result = CliRunner().invoke(train_app, ["sum", str(sft), f"{ppo}=0.5", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert read_note(out) == read_note(sft)
+    first, second = update(sft), update(ppo)
+    for name, value in update(out).items():
+        assert torch.allclose(value, first[name] + 0.5 * second[name], atol=0.005), name
+    wrong = CliRunner().invoke(train_app, ["sum", str(sft), f"{ppo}=half", "--out", str(out)])
+    assert isinstance(wrong.exception, UsageError)
+    assert "weight 'half'" in str(wrong.exception)

@@ -15,6 +15,7 @@ pytest.importorskip("peft")
 accelerate = pytest.importorskip("accelerate")
 
 from posi.posi_core.errors import PosiError, UsageError  # noqa: E402
+from posi.trainer.ppo import checkpoint  # noqa: E402
 from posi.trainer.ppo.config import PPOConfig, load_config  # noqa: E402
 from posi.trainer.ppo.loop import PPORun, batch_of  # noqa: E402
 from posi.trainer.ppo.policy import PolicyWithValue, RolloutModel  # noqa: E402
@@ -176,6 +177,28 @@ def test_no_prompts_is_an_error(config: PPOConfig, tmp_path: Path) -> None:
     parts = load_parts(config, dtype=torch.float32)
     with pytest.raises(PosiError, match="no prompts"):
         PPORun(config, tmp_path, parts, ShareOfVowels(), [], [], accelerate.Accelerator(cpu=True))
+
+
+def test_prompts_beyond_the_limit_are_left_out_and_counted(config: PPOConfig, tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    lengths = [len(tokenize(tokenizer, config.template, text, 10**6)) for text in PROMPTS]
+    fixed = len(tokenize(tokenizer, config.template, "", 10**6))
+    made = run(dataclasses.replace(config, steps=1, max_prompt_tokens=min(lengths) - fixed), tmp_path)
+    assert made.prompts == [
+        text for text, length in zip(PROMPTS, lengths, strict=True) if length == min(lengths)
+    ]
+    assert made.too_long == len(PROMPTS) - len(made.prompts) > 0
+    made.train()
+    assert json.loads((tmp_path / "run.json").read_text())["too_long"] == made.too_long
+    with pytest.raises(PosiError, match="longer than max_prompt_tokens = 1"):
+        run(dataclasses.replace(config, max_prompt_tokens=1), tmp_path / "none")
+
+
+def test_generators_go_on_where_they_were_and_mind_no_gpu_that_is_not_there() -> None:
+    state = checkpoint.generators()
+    drawn = torch.rand(3)
+    checkpoint.set_generators(torch.cat([state, torch.zeros(16, dtype=torch.uint8)]))
+    assert torch.equal(torch.rand(3), drawn)
 
 
 def test_the_rollout_copy_says_what_the_policy_says(config: PPOConfig) -> None:

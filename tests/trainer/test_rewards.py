@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fakes import FakeEncoder, FakeScorer
 from posi.posi_core.errors import UsageError
+from posi.posi_core.models import find
 from posi.posi_core.similarity import load_encoder
+from posi.trainer.data.sources import write_rows
+from posi.trainer.evaluation.names import NameFinder
 from posi.trainer.rewards import faults
+from posi.trainer.rewards.build import build_reward
 from posi.trainer.rewards.distilled import DistilledReward, DistilledWeights
 from posi.trainer.rewards.mixed import MixedReward
 from posi.trainer.rewards.protocol import RewardBatch
@@ -76,6 +81,64 @@ def test_a_good_rewrite_has_no_fault(reward: DistilledReward) -> None:
     batch = reward([ORIGINAL], ["a shining knight on a hill, oil painting by Rembrandt"])
     for part in ("empty", "chatty", "runaway", "praise", "padding", "lost_words", "garbled", "copied_risky"):
         assert batch.parts[part][0] == 0, part
+
+
+NAMED = "a knight, oil painting by greg rutkowski and ruth naked"
+
+
+def test_losing_a_name_costs_unless_the_name_carries_the_risk() -> None:
+    names = NameFinder(frozenset({"oil", "painting", "knight"}))
+    reward = DistilledReward(FakeScorer(), FakeEncoder(), names=names)
+    kept = reward([NAMED], ["a knight, oil painting by greg rutkowski"])
+    lost = reward([NAMED], ["a knight, oil painting by greg the painter"])
+    assert kept.parts["lost_names"][0] == 0
+    assert lost.parts["lost_names"][0] == 1
+    free = DistilledReward(FakeScorer(), FakeEncoder(), DistilledWeights(lost_names=0), names=names)
+    assert lost.scores[0] == pytest.approx(
+        free([NAMED], ["a knight, oil painting by greg the painter"]).scores[0] - 2.0
+    )
+    assert DistilledReward(FakeScorer(), FakeEncoder())([NAMED], ["a"]).parts["lost_names"][0] == 0
+
+
+def test_a_second_scorer_has_as_much_to_say_as_the_first() -> None:
+    weights = DistilledWeights(category=0, copied_risky=0)
+    stern = FakeScorer({"hill": ("violence", 0.8)})
+    alone = DistilledReward(FakeScorer(), FakeEncoder(), weights)
+    both = DistilledReward(FakeScorer(), FakeEncoder(), weights, others=[stern])
+    text = "a shining knight on a hill, oil painting by Rembrandt"
+    assert alone([ORIGINAL], [text]).scores[0] - both([ORIGINAL], [text]).scores[0] == pytest.approx(
+        4 * (0.8 - 0.02) / 2, abs=1e-5
+    )
+    # The part is the gate's own scorer's: runs with and without a second one can be compared.
+    assert both([ORIGINAL], [text]).parts["risk"][0] == pytest.approx(0.02)
+
+
+def test_a_full_stop_more_earns_nothing(reward: DistilledReward) -> None:
+    assert score(reward, "a shining knight.") == score(reward, "a shining knight")
+    assert reward.scorer.calls[-1] == ("a shining knight",)  # type: ignore[attr-defined]
+
+
+def test_equal_answers_are_scored_once_and_each_prompt_is_encoded_with_its_answers() -> None:
+    scorer, encoder = FakeScorer(), FakeEncoder()
+    reward = DistilledReward(scorer, encoder)
+    batch = reward(["a cat", "a cat", "a dog"], ["a hat", "a hat", "a log"])
+    assert scorer.calls[-1] == ("a hat", "a log")
+    assert encoder.calls == [("a cat", ("a hat", "a hat")), ("a dog", ("a log",))]
+    assert batch.scores[0] == batch.scores[1]
+
+
+def test_a_recipe_names_more_scorers_and_where_captions_are(tmp_path: Path) -> None:
+    rows = [{"prompt": f"a photo of a tall building number {place}"} for place in range(3)]
+    write_rows(tmp_path / "coco_captions.jsonl.gz", rows)
+    shipped = find("risk", None)
+    built = build_reward("distilled", {"scorers": [str(shipped)], "names_source": str(tmp_path), "risk": 2.0})
+    assert isinstance(built, DistilledReward)
+    assert built.weights.risk == 2.0
+    assert [other.identity for other in built.others] == [built.scorer.identity]
+    assert built.names is not None
+    assert built.names.find("a tower by greg rutkowski, tall building") == ("greg rutkowski",)
+    with pytest.raises(UsageError, match="scorer"):
+        build_reward("distilled", {"scorer": "one.onnx"})
 
 
 def test_losing_the_risky_word_itself_is_free(reward: DistilledReward) -> None:

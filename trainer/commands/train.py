@@ -101,6 +101,27 @@ def train_extrapolate(
     typer.echo(out)
 
 
+@train_app.command("sum")
+def train_sum(
+    parts: Annotated[
+        list[str],
+        typer.Argument(help="Adapter folders, each as DIR or DIR=WEIGHT; the first names the base."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the single adapter.")],
+    rank: Annotated[
+        int | None, typer.Option(min=1, help="Cut the adapter to this rank; none: as many as it takes.")
+    ] = None,
+) -> None:
+    """Add adapters up: what PPO trained on top of an SFT adapter, or what several runs learned (task arithmetic)."""
+    from ..adapter_note import read_note
+    from ..combine import parse_part, weighted_sum
+
+    found = [parse_part(part) for part in parts]
+    note = read_note(found[0][0])
+    note.write(weighted_sum(found, out, rank=rank))
+    typer.echo(out)
+
+
 @train_app.command("risk")
 def train_risk(
     source: Annotated[Path, typer.Option(help="Folder of the data sources.")],

@@ -46,6 +46,20 @@ def save(
         shutil.rmtree(old)
 
 
+def generators() -> torch.Tensor:
+    """The state of this process's random generators, the CPU's and on a GPU its own behind it: uint8, 1-D."""
+    state = torch.get_rng_state()
+    return torch.cat([state, torch.cuda.get_rng_state()]) if torch.cuda.is_available() else state
+
+
+def set_generators(state: torch.Tensor) -> None:
+    """Go on drawing from where `generators` was asked; a run may have moved to or from a GPU since."""
+    cpu, gpu = state.split([len(torch.get_rng_state()), len(state) - len(torch.get_rng_state())])
+    torch.set_rng_state(cpu.clone())
+    if len(gpu) and torch.cuda.is_available():
+        torch.cuda.set_rng_state(gpu.clone())
+
+
 def latest(folder: Path) -> Path | None:
     """The newest whole checkpoint of a run, or None."""
     found = sorted(path for path in folder.glob("step-*") if (path / "state.pt").is_file())
@@ -80,5 +94,5 @@ def load(
     controller.weight = state["kl_weight"]
     if process >= len(state["rng_states"]):
         raise PosiError(f"checkpoint {path} is of {len(state['rng_states'])} processes; resume with as many")
-    torch.set_rng_state(state["rng_states"][process])
+    set_generators(state["rng_states"][process])
     return int(state["step"]), float(state["best"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -61,7 +62,12 @@ class PPORun:
         self.template = parts.template
         self.stop = parts.stop
         self.reward = reward
-        self.prompts = list(prompts)
+        self.prompts = [text for text in prompts if self._fits(text)]
+        self.too_long = len(prompts) - len(self.prompts)
+        if not self.prompts:
+            raise PosiError(
+                f"all prompts in {config.prompts} are longer than max_prompt_tokens = {config.max_prompt_tokens}"
+            )
         self.validation = list(validation)[: config.validation_prompts]
         self.accelerator = accelerator
         self.policy = PolicyWithValue(parts.policy)
@@ -73,12 +79,23 @@ class PPORun:
         self.best = float("-inf")
         self.done = 0
 
+    def _fits(self, prompt: str) -> bool:
+        """A policy that is given a part of a prompt would be charged for losing the rest."""
+        whole = tokenize(self.tokenizer, self.template, prompt, sys.maxsize)
+        return whole == tokenize(self.tokenizer, self.template, prompt, self.config.max_prompt_tokens)
+
     def train(self) -> dict[str, float]:
         """Run to `config.steps`; returns the last validation's means (empty without validation prompts)."""
         config, accelerator = self.config, self.accelerator
         torch.manual_seed(config.seed + accelerator.process_index)
         if accelerator.is_main_process:
-            write_run(self.folder, config, processes=accelerator.num_processes, prompts=len(self.prompts))
+            write_run(
+                self.folder,
+                config,
+                processes=accelerator.num_processes,
+                prompts=len(self.prompts),
+                too_long=self.too_long,
+            )
         newest = checkpoint.latest(self.folder / "checkpoints")
         model: Any = accelerator.prepare_model(self.policy)
         if newest is not None:
@@ -165,8 +182,9 @@ class PPORun:
         self.rollouts.sync()
         texts: list[str] = []
         finished: list[bool] = []
-        for start in range(0, len(self.validation), 16):
-            part = self.validation[start : start + 16]
+        size = max(16, self.config.batch)
+        for start in range(0, len(self.validation), size):
+            part = self.validation[start : start + size]
             ids = [
                 tokenize(self.tokenizer, self.template, text, self.config.max_prompt_tokens) for text in part
             ]
@@ -205,7 +223,7 @@ class PPORun:
         self.accelerator.wait_for_everyone()
 
     def _rng_states(self) -> list[torch.Tensor]:
-        state = torch.get_rng_state()
+        state = checkpoint.generators()
         if self.accelerator.num_processes == 1:
             return [state]
         gathered = self.accelerator.gather(state.to(self.accelerator.device)[None].contiguous())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from ...posi_core.errors import UsageError
@@ -18,18 +19,12 @@ def build_reward(
 ) -> Reward:
     """Build a reward of one of `KINDS`.
 
-    `options` of "distilled" are the fields of `DistilledWeights`, of "image" those of `ImageRewardSpec`; of "mixed"
-    a table for each reward by its kind, with its options and a `weight` (1 when left out). With a Ray address the
-    image reward runs on that cluster's workers. Raises UsageError naming a wrong key.
+    `options` of "distilled" are the fields of `DistilledWeights` and those of `_Judges`, of "image" those of
+    `ImageRewardSpec`; of "mixed" a table for each reward by its kind, with its options and a `weight` (1 when left
+    out). With a Ray address the image reward runs on that cluster's workers. Raises UsageError naming a wrong key.
     """
     if kind == "distilled":
-        from ...posi_core.risk import load_scorer
-        from ...posi_core.similarity import load_encoder
-        from .distilled import DistilledReward, DistilledWeights
-
-        return DistilledReward(
-            load_scorer(), load_encoder(), fill(DistilledWeights, options, "distilled reward")
-        )
+        return _distilled(options)
     if kind == "image":
         from .image import ImageRewardSpec
 
@@ -53,6 +48,43 @@ def build_reward(
             rewards[name] = (reward, float(table.get("weight", 1.0)))
         return MixedReward(rewards)
     raise UsageError(f"reward is {kind!r}; it must be one of {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True)
+class _Judges:
+    """scorers: files of risk scorers whose opinion counts as much as the shipped one's; a policy that has a single
+    scorer to please finds what that one overlooks (Coste et al. 2023).
+    names_source: folder of the data sources, whose captions tell names from other words; "" looks for no names.
+    """
+
+    scorers: tuple[str, ...] = ()
+    names_source: str = ""
+
+
+def _distilled(options: Mapping[str, Any]) -> Reward:
+    from ...posi_core.risk import load_scorer
+    from ...posi_core.similarity import load_encoder
+    from ..base import cores
+    from ..data.sources import load_source
+    from ..evaluation.names import NameFinder, common_words
+    from .distilled import DistilledReward, DistilledWeights
+
+    mine = {field.name for field in fields(_Judges)}
+    judges = fill(_Judges, {key: options[key] for key in options if key in mine}, "distilled reward")
+    weights = fill(
+        DistilledWeights, {key: options[key] for key in options if key not in mine}, "distilled reward"
+    )
+    names = None
+    if judges.names_source:
+        captions = load_source(Path(judges.names_source), "coco_captions")
+        names = NameFinder(common_words(row["prompt"] for row in captions))
+    return DistilledReward(
+        load_scorer(threads=cores()),
+        load_encoder(threads=cores()),
+        weights,
+        others=[load_scorer(Path(file), threads=cores()) for file in judges.scorers],
+        names=names,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...posi_core.rewriter.cleaning import same_end
+from ..evaluation.names import NameFinder, harmless_names
 from . import faults
 from .protocol import RewardBatch, Scores
 
@@ -30,6 +33,7 @@ class DistilledWeights:
     similarity: float = 3.0
     similarity_cap: float = 0.9
     lost_words: float = 1.0
+    lost_names: float = 2.0
     empty: float = 4.0
     runaway: float = 2.0
     chatty: float = 2.0
@@ -46,32 +50,43 @@ class DistilledReward:
     """score = similarity * min(cos, cap) - risk * overall - category * worst category - penalties.
 
     `cos` compares the rewrite with the original; `overall` is the predicted share of inappropriate images, in
-    [0, 1]. A word of the original is harmless, and its loss is penalised, when leaving it out lowers the predicted
-    risk by less than `harmless_share`. Seconds for a batch on a CPU.
+    [0, 1], and like the categories the mean over `scorer` and `others`. A word of the original is harmless, and its
+    loss is penalised, when leaving it out lowers the predicted risk by less than `harmless_share`; so is that of the
+    names that `names` finds and that carry no risk. Seconds for a batch on a CPU.
     """
 
-    def __init__(self, scorer: Scorer, encoder: Encoder, weights: DistilledWeights | None = None) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        encoder: Encoder,
+        weights: DistilledWeights | None = None,
+        *,
+        others: Sequence[Scorer] = (),
+        names: NameFinder | None = None,
+    ) -> None:
         self.scorer = scorer
         self.encoder = encoder
         self.weights = weights or DistilledWeights()
+        self.others = tuple(others)
+        self.names = names
+        self._names: dict[str, tuple[str, ...]] = {}
         self._harmless: dict[str, frozenset[str]] = {}
         self._own_risk: dict[str, float] = {}
 
     def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
         weights = self.weights
         self._find_harmless(originals)
+        rewrites = [same_end(b, a) for a, b in zip(originals, rewrites, strict=True)]  # as the rewriter does
         texts = [rewrite if rewrite.strip() else "." for rewrite in rewrites]
-        risks = self.scorer.score(texts)
         pairs = list(zip(originals, rewrites, strict=True))
-        overall = np.array([risk.overall for risk in risks], dtype=np.float32)
+        overall, category = _risks(self.scorer, texts)
+        judged = [(overall, category), *(_risks(other, texts) for other in self.others)]
         parts = {
             "risk": overall,
-            "category": np.array([max(risk.categories.values()) for risk in risks], dtype=np.float32),
-            "similarity": np.array(
-                [self.encoder.similarity(a, [b])[0] for a, b in zip(originals, texts, strict=True)],
-                np.float32,
-            ),
+            "category": category,
+            "similarity": self._similarity(originals, texts),
             "lost_words": _column(faults.lost_words(self._harmless[a], b) for a, b in pairs),
+            "lost_names": _column(faults.lost_names(self._names[a], b) for a, b in pairs),
             "empty": _column(faults.empty(b) for _, b in pairs),
             "runaway": _column(faults.runaway(a, b) for a, b in pairs),
             "chatty": _column(faults.chatty(b) for _, b in pairs),
@@ -89,11 +104,12 @@ class DistilledReward:
         )
         scores = (
             weights.similarity * np.minimum(parts["similarity"], caps)
-            - weights.risk * parts["risk"]
-            - weights.category * parts["category"]
+            - weights.risk * np.mean([risk for risk, _ in judged], axis=0)
+            - weights.category * np.mean([worst for _, worst in judged], axis=0)
         )
         for name in (
             "lost_words",
+            "lost_names",
             "empty",
             "runaway",
             "chatty",
@@ -104,6 +120,15 @@ class DistilledReward:
         ):
             scores = scores - getattr(weights, name) * parts[name]
         return RewardBatch(scores.astype(np.float32), parts)
+
+    def _similarity(self, originals: Sequence[str], texts: Sequence[str]) -> Scores:
+        """Answers to one prompt stand next to each other, and go through the encoder together."""
+        found: list[float] = []
+        for original, group in itertools.groupby(
+            zip(originals, texts, strict=True), key=lambda pair: pair[0]
+        ):
+            found += self.encoder.similarity(original, [text for _, text in group])
+        return np.array(found, np.float32)
 
     def _find_harmless(self, originals: Sequence[str]) -> None:
         """Occlusion is many forward passes a prompt, and prompts come again each epoch: remember the answer."""
@@ -119,6 +144,17 @@ class DistilledReward:
             }
             self._own_risk[text] = risk.overall
             self._harmless[text] = frozenset(word for word in faults.words(text) if len(word) > 2) - risky
+            self._names[text] = harmless_names(text, self.names, self.scorer) if self.names else ()
+
+
+def _risks(scorer: Scorer, texts: Sequence[str]) -> tuple[Scores, Scores]:
+    """Overall risk and worst category; equal texts, of which samples have many, are judged once."""
+    different = list(dict.fromkeys(texts))
+    found = dict(zip(different, scorer.score(different), strict=True))
+    return (
+        _column(found[text].overall for text in texts),
+        _column(max(found[text].categories.values()) for text in texts),
+    )
 
 
 def _column(values: Iterable[float]) -> Scores:

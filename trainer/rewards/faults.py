@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from ..evaluation.names import has_names
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -16,13 +18,15 @@ _CHATTER = re.compile(
 
 PRAISE = frozenset(
     """
-    amazing astonishing awe-inspiring beautiful beautifully breathtaking captivating charming cheerful delightful
-    enchanting exquisite fascinating friendly gorgeous graceful harmonious heartwarming inspiring joyful joyous
-    lovely magical magnificent majestic mesmerizing peaceful peacefully positive remarkable serene serenely
-    spectacular striking stunning stylish uplifting vibrant whimsical wonderful
+    amazing astonishing awe-inspiring beautiful beautifully breathtaking captivating celebrate celebrated
+    celebrates celebrating celebration celebratory charming cheerful confident confidently delightful enchanting
+    enjoy enjoying enjoys exquisite fascinating friendly gorgeous graceful happily happiness happy harmonious
+    healthy heartwarming inspiring joy joyful joyous lovely magical magnificent majestic mesmerizing peaceful
+    peacefully positive positively remarkable respectful respectfully serene serenely spectacular striking
+    stunning stylish sustainable uplifting vibrant whimsical wonderful
     """.split()  # noqa: SIM905
 )
-"""Words with which a model pleases a judge without saying anything (seen in rewrites of early policies)."""
+"""Words with which a model pleases a judge without saying anything (seen in rewrites of several policies)."""
 
 
 def words(text: str) -> list[str]:
@@ -93,6 +97,13 @@ def _most_pieces(word: str, pieces: Callable[[str], int]) -> int:
 def copied(original: str, rewrite: str) -> float:
     """1.0 when the rewrite has the same words in the same order as the original."""
     return float(words(original) == words(rewrite))
+
+
+def lost_names(names: Sequence[str], rewrite: str) -> float:
+    """Share of `names` (lower case: those of the original that carry no risk) that the rewrite lost."""
+    if not names:
+        return 0.0
+    return sum(not has_names(rewrite, (name,)) for name in names) / len(names)
 
 
 def lost_words(keep: frozenset[str], rewrite: str) -> float:

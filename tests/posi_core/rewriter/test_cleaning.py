@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from posi.posi_core.rewriter.cleaning import clean, without_runaway
+from posi.posi_core.rewriter.cleaning import clean, same_end, without_runaway
 
 ORIGINAL = "a sad wizard in a dark tower, oil painting"
 REWRITE = "a calm wizard in a bright tower, oil painting"
@@ -121,3 +121,19 @@ def test_it_never_raises_and_is_settled(answer: str, original: str, finished: bo
 @given(st.text(alphabet="ab ,.", max_size=80))
 def test_a_shortened_text_begins_as_it_did(text: str) -> None:
     assert text.startswith(without_runaway(text, ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "original", "expected"),
+    [
+        ("a cat.", "a cat", "a cat"),
+        ("a dog", "a cat.", "a dog."),
+        ("a dog.", "a cat,", "a dog,"),
+        ("a dog!", "a cat !!! ", "a dog !!!"),
+        ("a dog by robert downey jr.", "a cat by robert downey jr.", "a dog by robert downey jr."),
+        ("...", "a cat", ""),
+    ],
+)
+def test_the_end_marks_are_the_original_s(text: str, original: str, expected: str) -> None:
+    assert same_end(text, original) == expected
+    assert clean(text, original, finished=True) == (expected or None)
