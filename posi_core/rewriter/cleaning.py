@@ -29,8 +29,9 @@ def clean(answer: str, original: str, *, finished: bool) -> str | None:
     """The rewrite in a model's answer, or None if there is no usable one.
 
     Template tokens, chatter before the rewrite, quotation marks around it and a runaway repetition at its end are
-    taken off, and its end marks are made the original's. None: nothing is left; a refusal; another script than the original's (a change of language); an
-    answer that did not end by itself and was not running in a circle either; broken text.
+    taken off, and its end marks are made the original's. None: nothing is left; a refusal; another script than the
+    original's (a change of language); an answer that did not end by itself and was not running in a circle either;
+    broken text.
     """
     text = _TEMPLATE_TOKEN.sub(" ", answer)
     text = "".join(character for character in text if character in "\n\t" or character.isprintable())
