@@ -298,6 +298,14 @@ def test_long_prompts_are_cut_at_whole_tokens_before_the_suffix() -> None:
     assert tokenizer.decode(cut[-6:-1]) == "abcde"
 
 
+@pytest.mark.parametrize("name", ["ppo.toml", "ppo-gpu.toml"])
+def test_our_recipes_load_and_ask_for_names(name: str) -> None:
+    config = load_config(Path(__file__).parents[2] / "trainer" / "recipes" / "smollm2-135m" / name)
+    assert config.group_baseline
+    assert config.reward_options["lost_names"] > 0
+    assert config.reward_options["names_source"]
+
+
 def test_batches_are_a_function_of_step_and_seed() -> None:
     first = [text for step in range(2) for text in batch_of(PROMPTS, step, 2, seed=1)]
     assert sorted(first) == sorted(PROMPTS)

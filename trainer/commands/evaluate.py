@@ -193,7 +193,10 @@ def eval_reward(
     from ..rewards.build import build_reward
 
     recipe = load_config(config)
-    reward = build_reward(recipe.reward, recipe.reward_options)
+    options = dict(recipe.reward_options)
+    if source is not None and "names_source" in options:
+        options["names_source"] = str(source)
+    reward = build_reward(recipe.reward, options)
     for found in rewards_of_run(run, set_of_run(file, source), reward):
         gain = "" if found.gain is None else f"; gain {found.gain}"
         typer.echo(f"{found.system}: reward {found.score} of {found.prompts} prompts{gain}")

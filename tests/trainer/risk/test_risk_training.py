@@ -192,6 +192,9 @@ def test_recipes(tmp_path: Path) -> None:
     path.write_text("seeds = [3]\nuser_prior = 0.25\n[training]\nsteps = 7\n")
     recipe = load_recipe(path)
     assert (recipe.seeds, recipe.user_prior, recipe.training.steps) == ((3,), 0.25, 7)
+    ours = Path(__file__).parents[3] / "trainer" / "recipes"
+    first, second = (load_recipe(ours / name) for name in ("risk-minilm-l6.toml", "risk-second.toml"))
+    assert first.seeds != second.seeds
     for text, message in (
         ("stepz = 1", "unknown key 'stepz'"),
         ("[training]\nsteeps = 1", r"unknown key 'training\.steeps'"),
