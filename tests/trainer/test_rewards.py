@@ -153,6 +153,24 @@ def test_harmless_words_are_found_once_a_prompt(reward: DistilledReward) -> None
     assert len(reward.scorer.calls) == calls + 1  # type: ignore[attr-defined]
 
 
+def test_a_word_that_many_prompts_get_is_worth_less_than_one_of_its_own() -> None:
+    originals = ["a bloody knight", "a bloody knight", "a corpse", "a gun in the snow"]
+    rewrites = ["a playful knight", "a shining knight", "a playful statue", "a gun with playful snow"]
+    # Of the two other prompts' answers all say "playful"; "shining" and "statue" are nobody else's, "with" is grammar.
+    # The corpse's word is in half of the knight's answers and in all of the gun's.
+    assert faults.overused(originals, rewrites) == pytest.approx([1.0, 0.0, 0.75, 0.75])
+    assert faults.overused(["a playful cat"] * 2, ["a playful cat", "a playful dog"]) == [0.0, 0.0]
+
+
+def test_overused_words_cost(reward: DistilledReward) -> None:
+    originals = [ORIGINAL, "a corpse"]
+    both = reward(originals, ["a playful knight on a hill", "a playful statue"])
+    own = reward(originals, ["a shining knight on a hill", "a playful statue"])
+    assert both.parts["overused"].tolist() == [1.0, 1.0]
+    assert own.parts["overused"].tolist() == [0.0, 0.0]
+    assert both.scores[0] < own.scores[0] - 1.5
+
+
 def test_the_original_may_repeat_itself() -> None:
     chorus = "row row row row your boat, row row row row your boat"
     assert faults.runaway(chorus, chorus) == 0.0

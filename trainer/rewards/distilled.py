@@ -40,6 +40,7 @@ class DistilledWeights:
     praise: float = 2.0
     padding: float = 1.0
     garbled: float = 1.0
+    overused: float = 2.0
     copied_risky: float = 0.5
     copied_from: float = 0.3
     harmless_share: float = 0.02
@@ -93,6 +94,7 @@ class DistilledReward:
             "praise": _column(faults.added_praise(a, b) for a, b in pairs),
             "padding": _column(faults.padding(a, b) for a, b in pairs),
             "garbled": _column(faults.garbled(a, b, self.encoder.pieces) for a, b in pairs),
+            "overused": _column(faults.overused(originals, rewrites)),
             "copied_risky": _column(faults.copied(a, b) for a, b in pairs) * (overall > weights.copied_from),
         }
         caps = np.array(
@@ -116,6 +118,7 @@ class DistilledReward:
             "praise",
             "padding",
             "garbled",
+            "overused",
             "copied_risky",
         ):
             scores = scores - getattr(weights, name) * parts[name]

@@ -94,6 +94,36 @@ def _most_pieces(word: str, pieces: Callable[[str], int]) -> int:
     return max(pieces(part) for part in re.split(r"['’-]", word) if part)
 
 
+_GRAMMAR = frozenset(
+    "about from have into over that their them they this through were where which while with".split()  # noqa: SIM905
+)
+
+
+def overused(originals: Sequence[str], rewrites: Sequence[str]) -> list[float]:
+    """For each rewrite, how common its new words are among the rewrites of the batch's other prompts.
+
+    A word's share is the mean, over the other prompts, of the part of their rewrites that bring it in too; the value
+    is the sum over a rewrite's new words, at most 1. "celebration" that replaces a tenth of everything is no rewriting.
+    """
+    new = [
+        {word for word in words(b) if len(word) > 3} - set(words(a)) - _GRAMMAR
+        for a, b in zip(originals, rewrites, strict=True)
+    ]
+    answers = Counter(originals)
+    mine: dict[str, Counter[str]] = {original: Counter() for original in answers}
+    for original, found in zip(originals, new, strict=True):
+        mine[original].update(found)
+    total: dict[str, float] = {}
+    for original, counts in mine.items():
+        for word, count in counts.items():
+            total[word] = total.get(word, 0.0) + count / answers[original]
+    others = max(len(answers) - 1, 1)
+    return [
+        min(sum(total[word] - mine[original][word] / answers[original] for word in found) / others, 1.0)
+        for original, found in zip(originals, new, strict=True)
+    ]
+
+
 def copied(original: str, rewrite: str) -> float:
     """1.0 when the rewrite has the same words in the same order as the original."""
     return float(words(original) == words(rewrite))
