@@ -56,7 +56,8 @@ def same_end(text: str, original: str) -> str:
 
     It can lower a predicted risk all the same, so that a policy learns to set one.
     """
-    return text.rstrip(_END_MARKS) + original.rstrip()[len(original.rstrip(_END_MARKS)) :]
+    said = text.rstrip(_END_MARKS)
+    return said + original.rstrip()[len(original.rstrip(_END_MARKS)) :] if said else ""
 
 
 def without_runaway(text: str, original: str) -> str:

@@ -45,7 +45,9 @@ def test_a_text_aligned_with_itself_comes_back(text: str) -> None:
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_new_words_are_those_of_the_clean_side(toxic: str, clean: str) -> None:
     if split_words(clean).words:
-        assert split_words(respelled(toxic, clean)).keys == split_words(clean).keys or "ß" in clean + toxic
+        # "ß" is one letter and "ss" two, "²" a digit that ends a word and "2" one that does not.
+        odd = "ß" in clean + toxic or any(sign.isdigit() and not sign.isdecimal() for sign in clean + toxic)
+        assert split_words(respelled(toxic, clean)).keys == split_words(clean).keys or odd
 
 
 def harmless(word: str) -> bool:
