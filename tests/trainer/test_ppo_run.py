@@ -194,10 +194,17 @@ def test_prompts_beyond_the_limit_are_left_out_and_counted(config: PPOConfig, tm
         run(dataclasses.replace(config, max_prompt_tokens=1), tmp_path / "none")
 
 
-def test_generators_go_on_where_they_were_and_mind_no_gpu_that_is_not_there() -> None:
+def test_generators_go_on_where_they_were_and_mind_no_gpu_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     state = checkpoint.generators()
     drawn = torch.rand(3)
-    checkpoint.set_generators(torch.cat([state, torch.zeros(16, dtype=torch.uint8)]))
+    checkpoint.set_generators(state)
+    assert torch.equal(torch.rand(3), drawn)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    of_a_gpu = torch.cat([checkpoint.generators(), torch.zeros(16, dtype=torch.uint8)])
+    drawn = torch.rand(3)
+    checkpoint.set_generators(of_a_gpu)
     assert torch.equal(torch.rand(3), drawn)
 
 
