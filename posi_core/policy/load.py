@@ -26,6 +26,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "temperature": "temperature",
         "similarity_floor": "similarity_floor",
         "drop_words": "drop_words",
+        "undo_below": "undo_below",
     },
     "block": {"on_block": "on_block", "replacement": "replacement"},
     "terms": {"blocked": "blocked_terms", "allowed": "allowed_terms"},

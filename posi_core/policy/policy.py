@@ -43,6 +43,7 @@ class Policy:
     temperature: float = 0.8
     similarity_floor: float = 0.5
     drop_words: bool = True
+    undo_below: float = 0.45
     allowed_networks: tuple[str, ...] = ()
     blocked_networks: tuple[str, ...] = ()
     only_allowed_networks: bool = False
@@ -67,6 +68,7 @@ class Policy:
         _number("rewriting.rounds", self.rounds, 0, 8, whole=True)
         _number("rewriting.temperature", self.temperature, 0.1, 2.0)
         _number("rewriting.similarity_floor", self.similarity_floor, 0.0, 1.0)
+        _number("rewriting.undo_below", self.undo_below, 0.0, 1.0)
         for key in ("drop_words", "only_allowed_networks"):
             if not isinstance(getattr(self, key), bool):
                 raise PolicyError(f"{key} is {getattr(self, key)!r}: true or false.")

@@ -14,10 +14,11 @@ from ..errors import BlockedError, CancelledError, PosiError, UsageError
 from ..policy import Policy, load_policy, minors_reason
 from ..requirements import missing_module
 from ..verdict import Risk, Verdict
+from .candidate import Candidate
 from .judge import Judgement, judge, readings_of
 from .memory import Memory
 from .parts import ModelChoice, Parts
-from .search import Candidate, Search
+from .search import Search
 from .wording import changes_between, words_in
 
 if TYPE_CHECKING:

@@ -1,19 +1,17 @@
 """Taking back changes of a rewrite that safety does not need: what the user said stays, as far as it may.
 
 A rewriter that was kept from some words changes others along with them. Each such change can be undone by itself, and
-a judge decides which of them may be. What the rewriter also changes when it is free stays changed: its opinion counts
-besides the judge's, who would otherwise be left alone with what he does not see.
+a judge decides which of them may be. What the rewriter also changes when it is free can stay locked: its opinion
+counts besides the judge's, who would otherwise be left alone with what he does not see.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"\w+\s*|[^\w\s]\s*")
-_CLOSING = ",.;:!?)"
+from .pieces import joined, opcodes, tokens
+
 MOST_CHANGES = 24
 """Rewrites with more changes are taken as they are: hardly a word of them is the prompt's."""
 
@@ -30,18 +28,25 @@ class _Piece:
 class Reversible:
     """A rewrite as a list of changes, `changes` of which can be undone one by one."""
 
-    def __init__(self, original: str, rewrite: str, free: str | None = None) -> None:
-        """`free`: another rewrite; a change of words that it changes too cannot be undone."""
-        old, new = _TOKEN.findall(original), _TOKEN.findall(rewrite)
+    def __init__(
+        self,
+        original: str,
+        rewrite: str,
+        free: str | None = None,
+        *,
+        locked: Callable[[str], bool] = lambda word: True,
+    ) -> None:
+        """`free`: another rewrite; a change of words that it changes too and that are `locked` cannot be undone."""
+        old, new = tokens(original), tokens(rewrite)
         self._lead = rewrite[: len(rewrite) - len(rewrite.lstrip())]
-        lost = _lost(old, _TOKEN.findall(free)) if free is not None else set()
+        lost = {n for n in _lost(old, tokens(free)) if locked(old[n])} if free is not None else set()
         self._pieces = [
             _Piece(
                 "".join(old[i:j]),
                 "".join(new[k:m]),
                 tag != "equal" and not any(n in lost for n in range(i, j)),
             )
-            for tag, i, j, k, m in _opcodes(old, new)
+            for tag, i, j, k, m in opcodes(old, new)
         ]
         self.changes = sum(piece.undoable for piece in self._pieces)
 
@@ -53,7 +58,7 @@ class Reversible:
             number += piece.undoable
             part = piece.old if undo else piece.new
             # Where both sides are the rewrite's, they stand as they were; elsewhere the spaces may not fit.
-            text = _joined(text, part) if undo or seam else text + part
+            text = joined(text, part) if undo or seam else text + part
             seam = undo or (seam and not part)
         return text
 
@@ -63,15 +68,18 @@ def least_changed(
     rewrite: str,
     free: str | None,
     judge: Callable[[Sequence[str]], Sequence[float | None]],
+    *,
+    locked: Callable[[str], bool] = lambda word: True,
 ) -> list[str]:
     """Texts between `rewrite` and `original` that are worth a look, with fewer and fewer changes.
 
     `judge` gives each text a value, higher is better, or None for one that may not be. Changes are undone one at a
     time first; those whose undoing is allowed are then undone together, the best first, one more in each text. Two
     calls of `judge` at most; the texts come with no judgement since the caller's own decides. `free` is what the
-    rewriter answers when nothing is kept from it; None locks no change.
+    rewriter answers when nothing is kept from it: what it changes of the words that are `locked` stays changed;
+    None locks no change.
     """
-    reversible = Reversible(original, rewrite, free)
+    reversible = Reversible(original, rewrite, free, locked=locked)
     if not 1 <= reversible.changes <= MOST_CHANGES:
         return []
     singles = [reversible.without({number}) for number in range(reversible.changes)]
@@ -84,30 +92,6 @@ def least_changed(
     return list(dict.fromkeys([*(singles[number] for number in order[:1]), *together]))
 
 
-def _opcodes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
-    """As difflib's, but tokens replaced by as many others are a change each."""
-    found: list[tuple[str, int, int, int, int]] = []
-    matcher = difflib.SequenceMatcher(
-        None, [token.strip() for token in old], [token.strip() for token in new], autojunk=False
-    )
-    for tag, i, j, k, m in matcher.get_opcodes():
-        if tag == "replace" and j - i == m - k:
-            found += [(tag, i + n, i + n + 1, k + n, k + n + 1) for n in range(j - i)]
-        else:
-            found.append((tag, i, j, k, m))
-    return found
-
-
 def _lost(old: Sequence[str], new: Sequence[str]) -> set[int]:
     """Tokens of `old`, by number, that `new` does not have."""
-    return {n for tag, i, j, _, _ in _opcodes(old, new) if tag != "equal" for n in range(i, j)}
-
-
-def _joined(left: str, right: str) -> str:
-    if not left or not right:
-        return left + right
-    if left[-1].isspace() and right[0] in _CLOSING:
-        return left.rstrip() + right
-    if left[-1].isalnum() and right[0].isalnum():
-        return f"{left} {right}"
-    return left + right
+    return {n for tag, i, j, _, _ in opcodes(old, new) if tag != "equal" for n in range(i, j)}

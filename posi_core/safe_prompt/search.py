@@ -3,10 +3,11 @@
 Rounds, each verified in one batch: one greedy rewrite of the risky segments; greedy ones that avoid the words blamed
 for the risk; sampled ones that also avoid what is blamed in the best so far; and last, taking out the words that
 carry the risk. An engine that cannot avoid words samples, from the original and then from the best so far.
-What is found is then brought back to the prompt's words as far as it stays safe.
+After each round but the first the changes seen so far are recombined, and what is found is brought back to the prompt's
+words as far as it stays safe.
 A candidate counts only as the whole prompt it gives back: restored, parsed again and judged as it will go out.
-The search stops at the first round with a candidate under the policy's `accept` limits; the answer is the most
-similar of those to the original, or, when none came under them, the candidate of lowest risk.
+The search stops at the first round with a candidate under the policy's `accept` limits; the answer is the one of
+those that is worth most, similarity less the price of its risk, or, when none came under them, that of lowest risk.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import CancelledError, DeadlineError, EngineError
 from ..policy import Policy
 from ..policy.terms import term_pattern
+from .candidate import Candidate, Rewrites
 from .dropping import with_words_taken_out
 from .guidance import words_to_avoid
 from .judge import Judgement, judge
-from .reverting import least_changed
+from .refining import Refiner, RiskyAlone
 
 if TYPE_CHECKING:
     from ..rewriter import Rewriter
@@ -33,30 +34,12 @@ if TYPE_CHECKING:
     from ..similarity import Encoder
     from ..syntax import ParsedPrompt
 
-GREEDY, WORDS_TAKEN_OUT = "greedy", "words taken out"
-
-Rewrites = tuple[str | None, ...]
-"""One entry for each segment, None = unchanged."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One whole prompt as it would go out, judged."""
-
-    rewrites: Rewrites
-    parsed: ParsedPrompt
-    judgement: Judgement
-    similarity: float
-    origin: str
-
-    @property
-    def text(self) -> str:
-        return self.parsed.text
+GREEDY, WORDS_TAKEN_OUT, RECOMBINED = "greedy", "words taken out", "recombined"
 
 
 @dataclass
 class Search:
-    """One prompt's search. `free` is the greedy rewrite, if there was one."""
+    """One prompt's search."""
 
     original: ParsedPrompt
     judgement: Judgement
@@ -71,10 +54,15 @@ class Search:
     on_progress: Callable[[str, float], None] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     seen: dict[str, Candidate] = field(default_factory=dict)
-    free: Rewrites | None = None
     complete: bool = True
     trouble: str = ""
     furthest: float = 0.0
+
+    def __post_init__(self) -> None:
+        segments = self.original.segments
+        unchanged = Candidate((None,) * len(segments), self.original, self.judgement, 1.0, "")
+        risky_alone = RiskyAlone(self.scorer, self.policy.undo_below)
+        self._refiner = Refiner(segments, unchanged, self._consider_again, risky_alone)
 
     def run(self) -> Candidate | None:
         """The verified rewrite, or None: `trouble` and `nearest()` then say why.
@@ -83,13 +71,14 @@ class Search:
         """
         try:
             for rewrites, origin in self._rounds():
-                if origin == GREEDY:
-                    self.free = rewrites[0] if rewrites else None
                 self._consider(rewrites, origin)
-                if any(
-                    self._fits(candidate) and candidate.judgement.accepted for candidate in self.seen.values()
-                ):
+                if origin == GREEDY:
+                    self._refiner.free = rewrites[0] if rewrites else None
+                elif not self._found():
+                    self._recombine()
+                if self._found():
                     break
+            self._recombine()
             self._take_back_changes()
         except CancelledError:
             raise
@@ -101,14 +90,13 @@ class Search:
         return self.choose()
 
     def choose(self) -> Candidate | None:
-        """The most similar candidate under the `accept` limits; without one, the least risky under every threshold.
-
-        Under `accept` less risk is worth nothing more, and what the user said is. All are similar enough.
+        """The candidate under the `accept` limits that is worth most; without one, the least risky under every
+        threshold. All are similar enough.
         """
         fit = [candidate for candidate in self.seen.values() if self._fits(candidate)]
         accepted = [candidate for candidate in fit if candidate.judgement.accepted]
         if accepted:
-            return max(accepted, key=lambda candidate: (candidate.similarity, candidate.text))
+            return max(accepted, key=_worth)
         return min(fit, key=_order) if fit else None
 
     def nearest(self) -> Candidate | None:
@@ -117,6 +105,9 @@ class Search:
 
     def _fits(self, candidate: Candidate) -> bool:
         return not candidate.judgement.flagged and candidate.similarity >= self.policy.similarity_floor
+
+    def _found(self) -> bool:
+        return any(item.judgement.accepted and self._fits(item) for item in self.seen.values())
 
     def _rounds(self) -> Iterator[tuple[list[Rewrites], str]]:
         segments = self.original.segments
@@ -160,32 +151,26 @@ class Search:
             over += [i for i, text in enumerate(texts) if i not in over and pattern.search(text)]
         return sorted(over) or list(range(len(segments)))
 
+    def _recombine(self) -> None:
+        """Consider what the changes seen so far make together, with the rest as in the best candidate."""
+        start = self._best() or self._start() or self.nearest()
+        if start is not None:
+            self._refiner.recombine(list(self.seen.values()), start)
+
     def _take_back_changes(self) -> None:
         """Consider the best candidate again with fewer of its changes, as far as it stays under `accept`.
 
         Even one that is not similar enough, since this makes it more so.
         """
-        for index, original in enumerate(self.original.segments):
-            accepted = [candidate for candidate in self.seen.values() if candidate.judgement.accepted]
-            best = max(accepted, key=lambda candidate: (candidate.similarity, candidate.text), default=None)
-            if best is None:
-                return
-            rewrite = best.rewrites[index]
-            if rewrite is not None:
-                consider = partial(self._values, best, index)
-                free = self.free[index] if self.free is not None else None
-                consider(least_changed(original, rewrite, original if free is None else free, consider))
+        for index in range(len(self.original.segments)):
+            best = self._best()
+            if best is not None:
+                self._refiner.take_back(index, best)
 
-    def _values(self, base: Candidate, index: int, texts: Sequence[str]) -> list[float | None]:
-        """Consider `base` with its segment `index` as each of `texts`: the similarity of what is accepted."""
-        original = self.original.segments[index]
-        sets = [
-            (*base.rewrites[:index], None if text == original else text, *base.rewrites[index + 1 :])
-            for text in texts
-        ]
-        self._consider(sets, base.origin)
-        found = [self.seen.get(self.original.restore(rewrites)) for rewrites in sets]
-        return [item.similarity if item and item.judgement.accepted else None for item in found]
+    def _best(self) -> Candidate | None:
+        """The candidate under the `accept` limits that is worth most, similar enough or not."""
+        accepted = [candidate for candidate in self.seen.values() if candidate.judgement.accepted]
+        return max(accepted, key=_worth, default=None)
 
     def _to_avoid(self, original: str, best: str, most: int) -> list[frozenset[str]]:
         """Growing sets of words for the rewrites of one segment: what is blamed in its best rewrite so far, besides
@@ -274,6 +259,11 @@ class Search:
             self.seen[text] = Candidate(rewrites, parsed, judgement, value, origin)
         self._took("verify", started)
 
+    def _consider_again(self, sets: Sequence[Rewrites]) -> list[Candidate | None]:
+        """The refiner's view of `_consider`."""
+        self._consider(sets, RECOMBINED)
+        return [self.seen.get(self.original.restore(rewrites)) for rewrites in sets]
+
     def _dropped(self) -> list[Rewrites]:
         """Sets with more and more of the riskiest words taken out, from the best candidate and from the original."""
         start = self._start()
@@ -318,6 +308,10 @@ class Search:
 
 def _filled(segments: Sequence[str], rewrites: Sequence[str | None]) -> tuple[str, ...]:
     return tuple(old if new is None else new for old, new in zip(segments, rewrites, strict=True))
+
+
+def _worth(candidate: Candidate) -> tuple[float, str]:
+    return candidate.worth, candidate.text
 
 
 def _order(candidate: Candidate) -> tuple[bool, float, float, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fakes import LIMITS, FakeEncoder, FakeEngine, FakeScorer
 from posi.posi_core.cache import Cache
@@ -104,13 +106,28 @@ def test_changes_that_safety_does_not_need_are_taken_back():
     assert verdict.text == "a shining knight on a hill, oil painting"
 
 
-def test_changes_that_the_greedy_rewrite_makes_too_are_not_taken_back():
-    engine = FakeEngine(
-        answers=[["a bloody knight on a hill, ink drawing"], ["a shining figure on a hill, ink drawing"]],
-        avoids=True,
-    )
-    verdict = prompter(engine).rewrite(KNIGHT)
-    assert verdict.text == "a shining knight on a hill, ink drawing"
+class CalmedByCompany(FakeScorer):
+    """Minds "grim" only where it stands alone, as a real scorer may that reads it between pleasant words."""
+
+    def _risk(self, text, words):
+        risk = super()._risk(text, words)
+        return replace(risk, overall=0.6) if text == "grim" else risk
+
+
+def test_a_word_that_is_risky_alone_stays_changed_where_the_free_rewrite_changes_it():
+    text = "a bloody knight on a grim hill, oil painting"
+    answers = [
+        [text.replace("grim", "green").replace("oil", "ink")],
+        ["a shining figure on a red hill, oil art"],
+    ]
+    for scorer, limit, rest in (
+        (CalmedByCompany(), 0.45, "green hill, oil painting"),
+        (FakeScorer(), 0.45, "grim hill, oil painting"),
+        (FakeScorer(), 0.0, "green hill, ink painting"),
+    ):
+        engine = FakeEngine(answers=answers, avoids=True)
+        verdict = prompter(engine, scorer=scorer, rewriting={"undo_below": limit}).rewrite(text)
+        assert verdict.text == f"a shining knight on a {rest}"
 
 
 def test_without_a_usable_greedy_rewrite_every_change_may_be_taken_back():
@@ -141,12 +158,31 @@ def test_the_lowest_risk_among_those_similar_enough():
     assert verdict.text == "a sword knight on a hill, oil painting"
 
 
-def test_under_the_accept_limits_the_most_similar_wins_however_low_another_is():
-    close = "a dim knight on a hill, oil painting"
+def test_among_accepted_rewrites_alike_the_less_risky_wins():
+    risky = "a dim knight on a hill, oil painting"
+    safe = "a wet knight on a hill, oil painting"
     scorer = FakeScorer({"bloody": ("violence", 0.9), "dim": ("violence", 0.3)})  # 0.3: accepted, under 0.35
-    engine = FakeEngine(answers=[[KNIGHT], ["a knight on a lake", close]])
-    verdict = prompter(engine, scorer=scorer, rewriting={"similarity_floor": 0.3}).rewrite(KNIGHT)
-    assert verdict.text == close
+    for found in ([risky, safe], [safe, risky]):
+        assert prompter(FakeEngine(answers=[[KNIGHT], found]), scorer=scorer).rewrite(KNIGHT).text == safe
+
+
+class Adding(FakeScorer):
+    """Every risky word adds to the overall risk."""
+
+    def _risk(self, text, words):
+        risk = super()._risk(text, words)
+        return replace(risk, overall=sum(self.risky.get(word, ("", 0.0))[1] for word in text.split()))
+
+
+def test_changes_of_several_rewrites_are_recombined():
+    text = "a bloody knight with a gun on a hill, oil painting"
+    one = "a shining figure with a gun by the sea, ink drawing"
+    other = "a bloody dancer with a flute on a boat, chalk"
+    engine = FakeEngine(answers=[[text], [one, other]], avoids=True)
+    scorer = Adding({"bloody": ("violence", 0.4), "gun": ("violence", 0.4)})
+    verdict = prompter(engine, scorer=scorer, rewriting={"rounds": 1, "drop_words": False}).rewrite(text)
+    assert verdict.text == "a shining knight with a flute on a hill, oil painting"
+    assert "recombined" in verdict.reason
 
 
 def test_words_are_taken_out_last():
@@ -156,7 +192,7 @@ def test_words_are_taken_out_last():
 
 
 def test_no_more_words_are_taken_out_than_needed():
-    scorer = FakeScorer({"bloody": ("violence", 0.9), "hill": ("violence", 0.2), "oil": ("violence", 0.2)})
+    scorer = FakeScorer({"bloody": ("violence", 0.9), "hill": ("violence", 0.05), "oil": ("violence", 0.05)})
     verdict = prompter(FakeEngine(stubborn=["bloody"]), scorer=scorer).rewrite(KNIGHT)
     assert verdict.text == "a knight on a hill, oil painting"
 
@@ -204,7 +240,8 @@ def test_sexual_content_with_minors_is_never_rewritten():
 
 def test_a_rewrite_may_not_bring_in_minors():
     engine = FakeEngine(answers=[["a nude child on a hill, oil painting"]] * 3)
-    assert prompter(engine, rewriting={"drop_words": False}).rewrite(KNIGHT).action == "block"
+    verdict = prompter(engine, rewriting={"drop_words": False}).rewrite(KNIGHT)
+    assert not {"nude", "child"} <= set(verdict.text.split())
 
 
 def test_blocked_terms_go_and_allowed_terms_stay():

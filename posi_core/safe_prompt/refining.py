@@ -1,0 +1,115 @@
+"""Bringing what a search found nearer to the prompt: changes of several rewrites recombined, needless ones undone.
+
+The judge decides what is safe, but not alone: a word that the rewriter changes when it is free stays changed if it is
+risky by itself, even where the judge minds it no more between its new neighbours. The policy says from when on
+(`undo_below`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .candidate import Candidate, Rewrites
+from .recombining import Weighed, recombinations
+from .reverting import Reversible, least_changed
+
+if TYPE_CHECKING:
+    from ..risk import Scorer
+
+Consider = Callable[[Sequence[Rewrites]], "list[Candidate | None]"]
+"""Judges sets of rewrites and remembers them; the entry is None for one that cannot be a prompt."""
+
+
+class RiskyAlone:
+    """Whether a word is risky by itself, overall or in a category: from `limit` on, or any word if that is 0.
+
+    Each word is asked for once. Raises as the scorer does.
+    """
+
+    def __init__(self, scorer: Scorer, limit: float) -> None:
+        self._scorer = scorer
+        self._limit = limit
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, word: str) -> bool:
+        if self._limit == 0:
+            return True
+        word = word.strip().lower()
+        if len(word) < 3 or not word.isalpha():
+            return False
+        if word not in self._known:
+            (risk,) = self._scorer.score([word])
+            self._known[word] = max(risk.overall, *risk.categories.values()) >= self._limit
+        return self._known[word]
+
+
+@dataclass
+class Refiner:
+    """Works on one prompt. `unchanged` is the prompt itself as a candidate, `free` the greedy rewrite of a rewriter
+    that was kept from nothing (None: there was none)."""
+
+    segments: Sequence[str]
+    unchanged: Candidate
+    consider: Consider
+    risky_alone: Callable[[str], bool]
+    free: Rewrites | None = None
+
+    def recombine(self, found: Sequence[Candidate], start: Candidate) -> None:
+        """Consider rewrites put together from the changes of all `found`; `start` gives the other segments."""
+        for index, original in enumerate(self.segments):
+            texts = [text for candidate in found if (text := candidate.rewrites[index]) is not None]
+            if texts:
+                weigh = partial(self._weighed, start, index)
+                self._considered(start, index, recombinations(self._base(index, original), texts, weigh))
+
+    def take_back(self, index: int, best: Candidate) -> None:
+        """Consider `best` with fewer of its changes to one segment, as far as it stays under the `accept` limits."""
+        rewrite = best.rewrites[index]
+        if rewrite is None:
+            return
+
+        def worth(texts: Sequence[str]) -> list[float | None]:
+            return [
+                item.worth if item is not None and item.judgement.accepted else None
+                for item in self._considered(best, index, texts)
+            ]
+
+        original = self.segments[index]
+        texts = least_changed(original, rewrite, self._free(index), worth, locked=self.risky_alone)
+        self._considered(best, index, texts)
+
+    def _weighed(self, rest: Candidate, index: int, texts: Sequence[str]) -> list[Weighed | None]:
+        return [
+            None if item is None else Weighed(item.judgement.excess, item.similarity)
+            for item in self._considered(rest, index, texts)
+        ]
+
+    def _considered(self, rest: Candidate, index: int, texts: Sequence[str]) -> list[Candidate | None]:
+        """`rest` with its segment `index` as each of `texts`."""
+        original, rewrites = self.segments[index], rest.rewrites
+        sets = [
+            (*rewrites[:index], None if text == original else text, *rewrites[index + 1 :]) for text in texts
+        ]
+        found = self.consider(sets)
+        return [
+            self.unchanged if all(text is None for text in texts) else item
+            for texts, item in zip(sets, found, strict=True)
+        ]
+
+    def _free(self, index: int) -> str | None:
+        """The free rewrite of a segment; a free rewriter that leaves it alone locks nothing."""
+        if self.free is None:
+            return None
+        text = self.free[index]
+        return self.segments[index] if text is None else text
+
+    def _base(self, index: int, original: str) -> str:
+        """The segment with those changes of the free rewrite alone that may not be undone."""
+        free = self._free(index)
+        if free is None or free == original:
+            return original
+        both = Reversible(original, free, free, locked=self.risky_alone)
+        return both.without(range(both.changes))
