@@ -15,6 +15,13 @@ from .pieces import joined, opcodes, tokens
 MOST_CHANGES = 24
 """Rewrites with more changes are taken as they are: hardly a word of them is the prompt's."""
 
+Locked = Callable[[Sequence[str]], Collection[str]]
+"""Which of some words must stay changed."""
+
+
+def all_of(words: Sequence[str]) -> Collection[str]:
+    return words
+
 
 @dataclass(frozen=True)
 class _Piece:
@@ -34,12 +41,14 @@ class Reversible:
         rewrite: str,
         free: str | None = None,
         *,
-        locked: Callable[[str], bool] = lambda word: True,
+        locked: Locked = all_of,
     ) -> None:
         """`free`: another rewrite; a change of words that it changes too and that are `locked` cannot be undone."""
         old, new = tokens(original), tokens(rewrite)
         self._lead = rewrite[: len(rewrite) - len(rewrite.lstrip())]
-        lost = {n for n in _lost(old, tokens(free)) if locked(old[n])} if free is not None else set()
+        lost = _lost(old, tokens(free)) if free is not None else set()
+        words = locked([old[n].strip() for n in sorted(lost)]) if lost else ()
+        lost = {n for n in lost if old[n].strip() in words}
         self._pieces = [
             _Piece(
                 "".join(old[i:j]),
@@ -69,7 +78,7 @@ def least_changed(
     free: str | None,
     judge: Callable[[Sequence[str]], Sequence[float | None]],
     *,
-    locked: Callable[[str], bool] = lambda word: True,
+    locked: Locked = all_of,
 ) -> list[str]:
     """Texts between `rewrite` and `original` that are worth a look, with fewer and fewer changes.
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..similarity import Encoder
     from ..syntax import ParsedPrompt
 
-GREEDY, WORDS_TAKEN_OUT, RECOMBINED = "greedy", "words taken out", "recombined"
+GREEDY, WORDS_TAKEN_OUT = "greedy", "words taken out"
 
 
 @dataclass
@@ -259,9 +259,9 @@ class Search:
             self.seen[text] = Candidate(rewrites, parsed, judgement, value, origin)
         self._took("verify", started)
 
-    def _consider_again(self, sets: Sequence[Rewrites]) -> list[Candidate | None]:
+    def _consider_again(self, sets: Sequence[Rewrites], origin: str) -> list[Candidate | None]:
         """The refiner's view of `_consider`."""
-        self._consider(sets, RECOMBINED)
+        self._consider(sets, origin)
         return [self.seen.get(self.original.restore(rewrites)) for rewrites in sets]
 
     def _dropped(self) -> list[Rewrites]:
