@@ -56,6 +56,7 @@ def test_file_of_two_lines(tmp_path):
         ("[rewriting]\ncandidates = 0", ["rewriting.candidates", "1 to 8"]),
         ("[rewriting]\ncandidates = 2.5", ["rewriting.candidates", "whole"]),
         ("[rewriting]\ncolour = 1", ["rewriting.colour", "rounds"]),
+        ("[rewriting]\nundo_below = 1.5", ["rewriting.undo_below", "0 to 1"]),
         ('[block]\non_block = "ignore"', ["on_block", "raise, replace, empty"]),
         ('[terms]\nblocked = "gun"', ["blocked_terms", "list"]),
         ('[terms]\nblocked = [" "]', ["blocked_terms", "1 to 200"]),
