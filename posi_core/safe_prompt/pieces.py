@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 _TOKEN = re.compile(r"\w+\s*|[^\w\s]\s*")
 _CLOSING = ",.;:!?)"
+_ARTICLE = re.compile(r"\b(a)n?(\s+)$", re.IGNORECASE)
+_AN = re.compile(r"(?!uni|use|usu|eu|one\b)[aeiou]|hour|honest|heir", re.IGNORECASE)
 
 Opcode = tuple[str, int, int, int, int]
 """As difflib's: what becomes of old[i:j], which is new[k:m] afterwards."""
@@ -45,3 +47,11 @@ def joined(left: str, right: str) -> str:
     if left[-1].isalnum() and right[0].isalnum():
         return f"{left} {right}"
     return left + right
+
+
+def agreeing(left: str, right: str) -> str:
+    """`left`, whose last word, if it is "a" or "an", is made to fit the first word of `right`: they did not stand
+    together before."""
+    if not right[:1].isalpha():
+        return left
+    return _ARTICLE.sub(lambda match: match[1] + ("n" if _AN.match(right) else "") + match[2], left)

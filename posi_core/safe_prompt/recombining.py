@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .pieces import aligned, joined, opcodes, tokens
+from .pieces import agreeing, aligned, joined, opcodes, tokens
 
 MOST_CHANGES = 40
 """Changes looked at, those that most rewrites make first."""
@@ -59,9 +59,11 @@ def applied(base: str, edits: Sequence[Edit]) -> str:
     old = tokens(base)
     text, at = base[: len(base) - len(base.lstrip())], 0
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
-        text = joined(joined(text, "".join(old[at : edit.start])), edit.new)
+        for part in ("".join(old[at : edit.start]), edit.new):
+            text = joined(agreeing(text, part), part)
         at = edit.end
-    return joined(text, "".join(old[at:]))
+    rest = "".join(old[at:])
+    return joined(agreeing(text, rest), rest)
 
 
 def recombinations(

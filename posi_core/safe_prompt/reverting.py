@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from .pieces import joined, opcodes, tokens
+from .pieces import agreeing, joined, opcodes, tokens
 
 MOST_CHANGES = 24
 """Rewrites with more changes are taken as they are: hardly a word of them is the prompt's."""
@@ -61,14 +61,18 @@ class Reversible:
 
     def without(self, undone: Collection[int]) -> str:
         """The rewrite with the changes numbered in `undone` (from 0, in reading order) taken back."""
-        text, number, seam = self._lead, 0, False
+        text, number, seam, last = self._lead, 0, False, None
         for piece in self._pieces:
             undo = piece.undoable and number in undone
             number += piece.undoable
             part = piece.old if undo else piece.new
+            source = None if piece.old == piece.new else undo
+            if part and last is not None and source not in (None, last):
+                text = agreeing(text, part)
             # Where both sides are the rewrite's, they stand as they were; elsewhere the spaces may not fit.
             text = joined(text, part) if undo or seam else text + part
             seam = undo or (seam and not part)
+            last = source if part else last
         return text
 
 
