@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..risk import Scorer
 
 RECOMBINED = "recombined"
+MOST_SEGMENTS = 8
+"""Segments of one prompt that are recombined, since each costs up to 65 judgements of the whole prompt."""
 
 Consider = Callable[[Sequence[Rewrites], str], "list[Candidate | None]"]
 """Judges sets of rewrites and remembers them with their origin; the entry is None for one that cannot be a prompt."""
@@ -62,9 +64,11 @@ class Refiner:
 
         Of a single rewrite there is nothing to put together: `take_back` finds what it needs, in less time.
         """
+        done = 0
         for index, original in enumerate(self.segments):
             texts = [text for candidate in found if (text := candidate.rewrites[index]) is not None]
-            if len(set(texts)) > 1:
+            if len(set(texts)) > 1 and done < MOST_SEGMENTS:
+                done += 1
                 weigh = partial(self._weighed, start, index)
                 self._considered(
                     start, index, recombinations(self._base(index, original), texts, weigh), RECOMBINED

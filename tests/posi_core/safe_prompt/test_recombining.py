@@ -82,7 +82,9 @@ def test_a_change_that_may_not_be_is_in_no_text() -> None:
     assert found == ["a shining knight with a gun, oil painting"]
 
 
-WORDS = st.lists(st.sampled_from(["the", "red", "hill", ",", "sea.", "(old)", "of"]), max_size=12).map(" ".join)
+WORDS = st.lists(st.sampled_from(["the", "red", "hill", ",", "sea.", "(old)", "of"]), max_size=12).map(
+    " ".join
+)
 
 
 @given(WORDS, WORDS)

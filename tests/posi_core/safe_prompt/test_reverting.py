@@ -73,7 +73,9 @@ def test_a_text_that_is_another_one_altogether_is_left_alone() -> None:
     assert least_changed(old, old, None, never) == []
 
 
-WORDS = st.lists(st.sampled_from(["the", "red", "hill", ",", "sea.", "(old)", "of"]), max_size=12).map(" ".join)
+WORDS = st.lists(st.sampled_from(["the", "red", "hill", ",", "sea.", "(old)", "of"]), max_size=12).map(
+    " ".join
+)
 
 
 @given(WORDS, WORDS, st.data())
