@@ -57,6 +57,18 @@ def test_all_of_the_similarity_counts_where_nothing_was_risky() -> None:
     assert score(reward, "a red barn", "a red barn") > score(reward, "a red house", "a red barn") + 0.3
 
 
+def test_a_harmless_prompt_earns_nothing_by_becoming_safer_but_pays_for_becoming_risky() -> None:
+    """Else "a rusty roof" became "a sturdy roof" in one caption of seven."""
+    scorer = FakeScorer({"rusty": ("violence", 0.08), "bloody": ("violence", 0.9)}, base=0.01)
+    reward = DistilledReward(scorer, FakeEncoder(), DistilledWeights(similarity=0, lost_words=0))
+    assert score(reward, "a sturdy barn", "a rusty barn") == score(reward, "a rusty barn", "a rusty barn")
+    assert score(reward, "a bloody barn", "a rusty barn") < score(reward, "a rusty barn", "a rusty barn") - 1
+    stern = DistilledReward(
+        scorer, FakeEncoder(), DistilledWeights(similarity=0, lost_words=0, harmless_risk=0.05)
+    )
+    assert score(stern, "a sturdy barn", "a rusty barn") > score(stern, "a rusty barn", "a rusty barn") + 0.2
+
+
 @pytest.mark.parametrize(
     ("part", "rewrite"),
     [

@@ -25,7 +25,7 @@ class DistilledWeights:
 
     `similarity_cap`: similarity above it earns nothing more, as the paper caps CLIP's at 0.31, so that the policy
     is not paid for copying the last risky word. Where the original's own predicted risk is at most `harmless_risk`
-    there is none, and all of the similarity counts.
+    there is no cap, and a rewrite that is safer still earns nothing: no "rusty roof" has to become a sturdy one.
     """
 
     risk: float = 4.0
@@ -72,7 +72,7 @@ class DistilledReward:
         self.names = names
         self._names: dict[str, tuple[str, ...]] = {}
         self._harmless: dict[str, frozenset[str]] = {}
-        self._own_risk: dict[str, float] = {}
+        self._floors: dict[str, tuple[float, float] | None] = {}
 
     def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
         weights = self.weights
@@ -81,7 +81,12 @@ class DistilledReward:
         texts = [rewrite if rewrite.strip() else "." for rewrite in rewrites]
         pairs = list(zip(originals, rewrites, strict=True))
         overall, category = _risks(self.scorer, texts)
-        judged = [(overall, category), *(_risks(other, texts) for other in self.others)]
+        floors = [self._floors[text] for text in originals]
+        enough = np.array([floor or (0.0, 0.0) for floor in floors], np.float32).T
+        judged = [
+            np.maximum(found, enough)
+            for found in ((overall, category), *(_risks(other, texts) for other in self.others))
+        ]
         parts = {
             "risk": overall,
             "category": category,
@@ -97,13 +102,7 @@ class DistilledReward:
             "overused": _column(faults.overused(originals, rewrites)),
             "copied_risky": _column(faults.copied(a, b) for a, b in pairs) * (overall > weights.copied_from),
         }
-        caps = np.array(
-            [
-                1.0 if self._own_risk[text] <= weights.harmless_risk else weights.similarity_cap
-                for text in originals
-            ],
-            np.float32,
-        )
+        caps = np.array([weights.similarity_cap if floor is None else 1.0 for floor in floors], np.float32)
         scores = (
             weights.similarity * np.minimum(parts["similarity"], caps)
             - weights.risk * np.mean([risk for risk, _ in judged], axis=0)
@@ -145,7 +144,8 @@ class DistilledReward:
                 if item.share >= self.weights.harmless_share
                 for word in faults.words(item.word)
             }
-            self._own_risk[text] = risk.overall
+            own = (risk.overall, max(risk.categories.values()))
+            self._floors[text] = own if risk.overall <= self.weights.harmless_risk else None
             self._harmless[text] = frozenset(word for word in faults.words(text) if len(word) > 2) - risky
             self._names[text] = harmless_names(text, self.names, self.scorer) if self.names else ()
 
