@@ -22,6 +22,7 @@ _REFUSAL = re.compile(
 )
 _QUOTES = {'"': '"', "“": "”", "'": "'", "`": "`", "«": "»"}
 _END_MARKS = " .,;:!?…"
+_ARTICLE = re.compile(r"\A(?:an?|the)\s+(?=\w)", re.IGNORECASE)
 _REPEATS = 3  # a phrase said so many times in a row, and more often than in the original, is running away
 
 
@@ -29,9 +30,9 @@ def clean(answer: str, original: str, *, finished: bool) -> str | None:
     """The rewrite in a model's answer, or None if there is no usable one.
 
     Template tokens, chatter before the rewrite, quotation marks around it and a runaway repetition at its end are
-    taken off, and its end marks are made the original's. None: nothing is left; a refusal; another script than the
-    original's (a change of language); an answer that did not end by itself and was not running in a circle either;
-    broken text.
+    taken off, and its edges are made the original's (`same_edges`). None: nothing is left; a refusal; another script
+    than the original's (a change of language); an answer that did not end by itself and was not running in a circle
+    either; broken text.
     """
     text = _TEMPLATE_TOKEN.sub(" ", answer)
     text = "".join(character for character in text if character in "\n\t" or character.isprintable())
@@ -45,19 +46,27 @@ def clean(answer: str, original: str, *, finished: bool) -> str | None:
     shortened = without_runaway(text, original)
     if not finished and shortened == text:
         return None
-    text = same_end(shortened.strip(), original)
+    text = same_edges(shortened.strip(), original)
     if not text or "�" in text or (_REFUSAL.match(text) and not _REFUSAL.match(original)):
         return None
     return text if _same_script(text, original) else None
 
 
-def same_end(text: str, original: str) -> str:
-    """The text with the original's end marks: a full stop more is no change that anybody asked for.
+def same_edges(text: str, original: str) -> str:
+    """The text with the original's end marks, and without an article in front where the original has none.
 
-    It can lower a predicted risk all the same, so that a policy learns to set one.
+    "A" before a prompt and a full stop behind it are no change that anybody asked for. They lower a predicted risk
+    all the same, so that policies learned to set them. A first word that stayed keeps its capital as well.
     """
-    said = text.rstrip(_END_MARKS)
-    return said + original.rstrip()[len(original.rstrip(_END_MARKS)) :] if said else ""
+    said = text.lstrip().rstrip(_END_MARKS)
+    if not said:
+        return ""
+    if not _ARTICLE.match(original):
+        said = _ARTICLE.sub("", said, count=1)
+    first, now = original.split(maxsplit=1)[:1], said.split(maxsplit=1)[:1]
+    if first and first[0].lower() == now[0].lower():
+        said = first[0] + said[len(now[0]) :]
+    return said + original.rstrip()[len(original.rstrip(_END_MARKS)) :]
 
 
 def without_runaway(text: str, original: str) -> str:

@@ -11,7 +11,7 @@ from ..policy import Policy
 from ..verdict import Risk, Verdict
 from .parts import Parts
 
-RULES = "3"
+RULES = "4"
 """Raised when the pipeline's own rules change, so that older verdicts are not recalled."""
 
 

@@ -125,9 +125,12 @@ def test_a_second_scorer_has_as_much_to_say_as_the_first() -> None:
     assert both([ORIGINAL], [text]).parts["risk"][0] == pytest.approx(0.02)
 
 
-def test_a_full_stop_more_earns_nothing(reward: DistilledReward) -> None:
+def test_a_full_stop_or_an_article_more_earns_nothing(reward: DistilledReward) -> None:
     assert score(reward, "a shining knight.") == score(reward, "a shining knight")
     assert reward.scorer.calls[-1] == ("a shining knight",)  # type: ignore[attr-defined]
+    assert score(reward, "a shining knight", "bloody knight") == score(
+        reward, "shining knight", "bloody knight"
+    )
 
 
 def test_equal_answers_are_scored_once_and_each_prompt_is_encoded_with_its_answers() -> None:

@@ -21,6 +21,8 @@ class PPOConfig:
     steps: updates; a step samples `batch` prompts, `samples` answers each.
     group_baseline: subtract the mean score of a prompt's other answers, so that a hard prompt is no bad answer
         and an easy one no good answer; needs `samples` of at least 2.
+    guided: so many of the `samples` must do without words that the reward blames (see guidance.py); 0 for none. At
+        least two must stay free, and it needs `group_baseline`.
     ppo_epochs, minibatch: passes over a step's answers, and answers in a gradient step.
     temperature, top_p, top_k, max_new_tokens: sampling of answers.
     kl_target: nats a sequence; 0 keeps `kl_weight` fixed.
@@ -40,6 +42,7 @@ class PPOConfig:
     batch: int = 16
     samples: int = 1
     group_baseline: bool = False
+    guided: int = 0
     minibatch: int = 4
     ppo_epochs: int = 4
     learning_rate: float = 1.9e-5
@@ -84,6 +87,11 @@ class PPOConfig:
         if self.group_baseline and self.samples < 2:
             raise UsageError(
                 f"ppo config: samples is {self.samples}; with group_baseline it must be at least 2"
+            )
+        if self.guided and not (self.group_baseline and 0 < self.guided <= self.samples - 2):
+            raise UsageError(
+                f"ppo config: guided is {self.guided}; it must be from 0 to samples - 2 = {self.samples - 2}, "
+                "with group_baseline = true"
             )
         if self.temperature <= 0:
             raise UsageError(f"ppo config: temperature is {self.temperature}; it must be above 0")

@@ -68,6 +68,19 @@ def leave_one_out(scores: Tensor, samples: int) -> Tensor:
     return (groups - others).reshape(-1)
 
 
+def guided_gains(scores: Tensor, guided: Tensor, samples: int) -> Tensor:
+    """`leave_one_out` among a prompt's free answers; a guided one gains what it scores above their mean, never less
+    than 0: the policy would not have said it, and need not unlearn it.
+
+    scores, guided: [B], the `samples` answers of a prompt next to each other, at least two of them free. Returns [B].
+    """
+    groups, free = scores.view(-1, samples), 1.0 - guided.view(-1, samples).to(scores)
+    total, count = (groups * free).sum(1, keepdim=True), free.sum(1, keepdim=True)
+    own = groups - (total - groups) / (count - 1)
+    above = (groups - total / count).clamp(min=0.0)
+    return torch.where(free > 0, own, above).reshape(-1)
+
+
 def advantages_and_returns(
     rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float
 ) -> tuple[Tensor, Tensor]:

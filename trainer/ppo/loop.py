@@ -19,7 +19,8 @@ from ..rewards.protocol import Reward
 from ..run_folder import write_run
 from . import checkpoint, report
 from .config import PPOConfig
-from .formulas import AdaptiveKL, leave_one_out
+from .formulas import AdaptiveKL, guided_gains, leave_one_out
+from .guidance import Guidance
 from .policy import PolicyWithValue, RolloutModel
 from .rollout import sample
 from .setup import Parts, tokenize
@@ -70,6 +71,11 @@ class PPORun:
             )
         self.validation = list(validation)[: config.validation_prompts]
         self.accelerator = accelerator
+        self.guidance = (
+            Guidance(reward, parts.tokenizer, parts.policy.config.vocab_size, config.samples, config.guided)
+            if config.guided
+            else None
+        )
         self.policy = PolicyWithValue(parts.policy)
         self.rollouts = RolloutModel(parts.policy, parts.rollouts)
         self.controller = AdaptiveKL(config.kl_weight, config.kl_target, config.kl_horizon)
@@ -132,6 +138,10 @@ class PPORun:
         batch = batch_of(self.prompts, self.done, config.batch, config.seed)
         mine = batch[accelerator.process_index :: accelerator.num_processes]
         self.rollouts.sync()
+        banned = None
+        if self.guidance is not None:
+            seed = f"{config.seed}-{self.done}-{accelerator.process_index}"
+            banned = self.guidance.ban(mine, seed).to(accelerator.device)
         rollout = sample(
             self.rollouts.model,
             self.tokenizer,
@@ -139,11 +149,17 @@ class PPORun:
             config,
             self.stop,
             samples=config.samples,
+            banned=banned,
         )
         judged = self.reward([text for text in mine for _ in range(config.samples)], rollout.texts)
         unfinished = torch.tensor([0.0 if done else 1.0 for done in rollout.finished])
         scores = torch.from_numpy(judged.scores) - config.unfinished_penalty * unfinished
-        gains = leave_one_out(scores, config.samples) if config.group_baseline else scores
+        free = torch.ones(len(scores), dtype=torch.bool)
+        if banned is not None:
+            free = ~banned.any(1).cpu()
+            gains = guided_gains(scores, ~free, config.samples)
+        else:
+            gains = leave_one_out(scores, config.samples) if config.group_baseline else scores
         statistics = update(
             model,
             self.policy,
@@ -156,10 +172,12 @@ class PPORun:
         )
         statistics["learning_rate"] = float(self.scheduler.get_last_lr()[0])
         self.scheduler.step()
-        statistics["score"] = float(scores.mean())
+        statistics["score"] = float(scores[free].mean())  # of the policy's own answers
         statistics["unfinished"] = float(unfinished.mean())
         statistics["answer_tokens"] = float(rollout.mask.sum(1).mean())
-        statistics.update({f"reward/{name}": float(part.mean()) for name, part in judged.parts.items()})
+        statistics.update(
+            {f"reward/{name}": float(part[free.numpy()].mean()) for name, part in judged.parts.items()}
+        )
         statistics = self._average(statistics)
         if config.kl_target > 0:
             self.controller.update(statistics["kl"], config.batch * config.samples)

@@ -38,8 +38,11 @@ def sample(
     *,
     samples: int = 1,
     greedy: bool = False,
+    banned: Tensor | None = None,
 ) -> Rollout:
     """`samples` answers to each tokenised prompt, next to each other; draws from torch's global generator.
+
+    banned: bool [B, vocabulary], the tokens that each answer may not hold.
 
     `model.generate` would carry finished answers along until the longest is done, which is most of its time here.
     """
@@ -62,6 +65,8 @@ def sample(
             logits, attention, positions = (
                 each.repeat_interleave(samples, dim=0) for each in (logits, attention, positions)
             )
+        if banned is not None:
+            logits = logits.masked_fill(banned[rows], -torch.inf)
         chosen = logits.argmax(-1) if greedy else _drawn(warp(None, logits))
         going = torch.ones_like(rows, dtype=torch.bool)
         for place, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist(), strict=True)):

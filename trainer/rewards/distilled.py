@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...posi_core.rewriter.cleaning import same_end
+from ...posi_core.rewriter.cleaning import same_edges
 from ..evaluation.names import NameFinder, harmless_names
 from . import faults
 from .protocol import RewardBatch, Scores
@@ -77,7 +77,9 @@ class DistilledReward:
     def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
         weights = self.weights
         self._find_harmless(originals)
-        rewrites = [same_end(b, a) for a, b in zip(originals, rewrites, strict=True)]  # as the rewriter does
+        rewrites = [
+            same_edges(b, a) for a, b in zip(originals, rewrites, strict=True)
+        ]  # as the rewriter does
         texts = [rewrite if rewrite.strip() else "." for rewrite in rewrites]
         pairs = list(zip(originals, rewrites, strict=True))
         overall, category = _risks(self.scorer, texts)
@@ -122,6 +124,14 @@ class DistilledReward:
         ):
             scores = scores - getattr(weights, name) * parts[name]
         return RewardBatch(scores.astype(np.float32), parts)
+
+    def risky_words(self, original: str) -> tuple[str, ...]:
+        """The words that carry a prompt's predicted risk, in lower case; none if it is harmless."""
+        self._find_harmless([original])
+        if self._floors[original] is not None:
+            return ()
+        long = (word for word in dict.fromkeys(faults.words(original)) if len(word) > 2)
+        return tuple(word for word in long if word not in self._harmless[original])
 
     def _similarity(self, originals: Sequence[str], texts: Sequence[str]) -> Scores:
         """Answers to one prompt stand next to each other, and go through the encoder together."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from posi.posi_core.rewriter.cleaning import clean, same_end, without_runaway
+from posi.posi_core.rewriter.cleaning import clean, same_edges, without_runaway
 
 ORIGINAL = "a sad wizard in a dark tower, oil painting"
 REWRITE = "a calm wizard in a bright tower, oil painting"
@@ -77,7 +77,7 @@ def test_another_language_may_stay_what_it_is() -> None:
     assert cleaned("спокойный волшебник в светлой башне", russian) is not None
     assert cleaned("a calm wizard", russian) is None
     assert cleaned("café, señor, Zdzisław", ORIGINAL) is not None
-    assert cleaned("a cat", "🙂🙂 123") == "a cat"
+    assert cleaned("a cat", "🙂🙂 123") == "cat"
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,15 @@ def test_a_shortened_text_begins_as_it_did(text: str) -> None:
         ("...", "a cat", ""),
         ("", "a cat!", ""),
         (" : ", ":", ""),
+        ("a colorful comic strip", "Simple comic strip", "colorful comic strip"),
+        ("A black cat sleeps", "Black cat bites", "Black cat sleeps"),
+        ("the tatsuki fujimoto portrait", "tatsuki fujimoto portrait", "tatsuki fujimoto portrait"),
+        ("An old knight", "a bloody knight", "An old knight"),
+        ("another knight", "bloody knight", "another knight"),
+        ("a", "b", "a"),
+        ("İstanbul at noon", "i̇stanbul at night", "i̇stanbul at noon"),
     ],
 )
-def test_the_end_marks_are_the_original_s(text: str, original: str, expected: str) -> None:
-    assert same_end(text, original) == expected
+def test_the_edges_are_the_original_s(text: str, original: str, expected: str) -> None:
+    assert same_edges(text, original) == expected
     assert clean(text, original, finished=True) == (expected or None)
