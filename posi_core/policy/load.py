@@ -27,6 +27,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "similarity_floor": "similarity_floor",
         "drop_words": "drop_words",
         "undo_below": "undo_below",
+        "risk_price": "risk_price",
     },
     "block": {"on_block": "on_block", "replacement": "replacement"},
     "terms": {"blocked": "blocked_terms", "allowed": "allowed_terms"},

@@ -44,6 +44,7 @@ class Policy:
     similarity_floor: float = 0.5
     drop_words: bool = True
     undo_below: float = 0.45
+    risk_price: float = 1.0
     allowed_networks: tuple[str, ...] = ()
     blocked_networks: tuple[str, ...] = ()
     only_allowed_networks: bool = False
@@ -69,6 +70,7 @@ class Policy:
         _number("rewriting.temperature", self.temperature, 0.1, 2.0)
         _number("rewriting.similarity_floor", self.similarity_floor, 0.0, 1.0)
         _number("rewriting.undo_below", self.undo_below, 0.0, 1.0)
+        _number("rewriting.risk_price", self.risk_price, 0.0, 10.0)
         for key in ("drop_words", "only_allowed_networks"):
             if not isinstance(getattr(self, key), bool):
                 raise PolicyError(f"{key} is {getattr(self, key)!r}: true or false.")

@@ -10,23 +10,20 @@ from .judge import Judgement
 if TYPE_CHECKING:
     from ..syntax import ParsedPrompt
 
-RISK_PRICE = 2.0
-"""Similarity that a unit of predicted risk is worth. Among rewrites that are all safe enough, one that is a little
-less similar and much less risky is the better one: a prompt's last risk often hangs on a single word."""
-
 Rewrites = tuple[str | None, ...]
 """One entry for each segment, None = unchanged."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One whole prompt as it would go out, judged. `origin` is the round that found it."""
+    """One whole prompt as it would go out, judged. `origin` is the round that found it; `risk_price` the policy's."""
 
     rewrites: Rewrites
     parsed: ParsedPrompt
     judgement: Judgement
     similarity: float
     origin: str
+    risk_price: float
 
     @property
     def text(self) -> str:
@@ -34,4 +31,6 @@ class Candidate:
 
     @property
     def worth(self) -> float:
-        return self.similarity - RISK_PRICE * self.judgement.risk.overall
+        """Among rewrites that are all safe enough, one a little less similar and much less risky can be the better
+        one: a prompt's last risk often hangs on a single word."""
+        return self.similarity - self.risk_price * self.judgement.risk.overall

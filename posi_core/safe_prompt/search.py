@@ -60,7 +60,9 @@ class Search:
 
     def __post_init__(self) -> None:
         segments = self.original.segments
-        unchanged = Candidate((None,) * len(segments), self.original, self.judgement, 1.0, "")
+        unchanged = Candidate(
+            (None,) * len(segments), self.original, self.judgement, 1.0, "", self.policy.risk_price
+        )
         risky_alone = RiskyAlone(self.scorer, self.policy.undo_below)
         self._refiner = Refiner(segments, unchanged, self._consider_again, risky_alone)
 
@@ -256,7 +258,7 @@ class Search:
         judgements = judge(prompts, self.policy, self.scorer)
         values = similar.result(timeout=max(0.0, self.deadline - time.monotonic()) + 1.0)
         for (text, (rewrites, parsed)), judgement, value in zip(new.items(), judgements, values, strict=True):
-            self.seen[text] = Candidate(rewrites, parsed, judgement, value, origin)
+            self.seen[text] = Candidate(rewrites, parsed, judgement, value, origin, self.policy.risk_price)
         self._took("verify", started)
 
     def _consider_again(self, sets: Sequence[Rewrites], origin: str) -> list[Candidate | None]:

@@ -57,6 +57,7 @@ def test_file_of_two_lines(tmp_path):
         ("[rewriting]\ncandidates = 2.5", ["rewriting.candidates", "whole"]),
         ("[rewriting]\ncolour = 1", ["rewriting.colour", "rounds"]),
         ("[rewriting]\nundo_below = 1.5", ["rewriting.undo_below", "0 to 1"]),
+        ("[rewriting]\nrisk_price = 11", ["rewriting.risk_price", "0 to 10"]),
         ('[block]\non_block = "ignore"', ["on_block", "raise, replace, empty"]),
         ('[terms]\nblocked = "gun"', ["blocked_terms", "list"]),
         ('[terms]\nblocked = [" "]', ["blocked_terms", "1 to 200"]),

@@ -166,6 +166,17 @@ def test_among_accepted_rewrites_alike_the_less_risky_wins():
         assert prompter(FakeEngine(answers=[[KNIGHT], found]), scorer=scorer).rewrite(KNIGHT).text == safe
 
 
+@pytest.mark.parametrize(("price", "stays"), [(0.0, True), (2.0, False)])
+def test_the_policy_says_what_risk_may_cost_in_similarity(price: float, stays: bool):
+    nearer = "a dim knight on a hill, oil painting"
+    safer = "a kind person on a hill, oil painting"
+    scorer = FakeScorer({"bloody": ("violence", 0.9), "knight": ("violence", 0.3)})
+    rewriting = {"risk_price": price, "rounds": 1, "drop_words": False}
+    engine = FakeEngine(answers=[[KNIGHT], [safer, nearer]])
+    text = prompter(engine, scorer=scorer, rewriting=rewriting).rewrite(KNIGHT).text
+    assert ("knight" in text) == stays
+
+
 class Adding(FakeScorer):
     """Every risky word adds to the overall risk."""
 
