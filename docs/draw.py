@@ -13,7 +13,7 @@ from rich.text import Text
 
 PROMPTS = (
     "a lighthouse on a cliff at dawn, watercolor, soft light",
-    "an angry man strangling his neighbour in a kitchen, 1950s illustration",
+    "a soldier stabbing an enemy, etching by gustave dore",
 )
 
 

@@ -41,7 +41,7 @@ class Policy:
     candidates: int = 6
     rounds: int = 2
     temperature: float = 0.8
-    similarity_floor: float = 0.5
+    similarity_floor: float = 0.66
     drop_words: bool = True
     undo_below: float = 0.45
     risk_price: float = 1.0
