@@ -25,7 +25,7 @@ def run_grpo(
 
     Of the recipe it reads the model, data, reward, sampling, `steps`, `batch` (prompts a step), `samples` (answers a
     prompt: the group, at least 2), `learning_rate`, `kl_weight` (beta), `clip` (epsilon), `ppo_epochs` (iterations)
-    and the adapter's shape; what belongs to a critic, to the KL controller or to `guided` answers has no meaning here: TRL samples.
+    and the adapter's shape; what belongs to a critic, to the KL controller or to `guided` answers has no meaning here.
     """
     if config.samples < 2:
         raise UsageError(f"grpo: samples is {config.samples}; a group needs at least 2 answers a prompt")

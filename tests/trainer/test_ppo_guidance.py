@@ -75,12 +75,8 @@ def test_guided_answers_teach_only_by_winning() -> None:
     scores = torch.tensor([1.0, 3.0, 5.0, 0.0, 1.0, 3.0, 2.0, 2.0])
     guided = torch.tensor([False, False, True, True] + [False] * 4)
     gains = guided_gains(scores, guided, 4)
-    assert gains[:4].tolist() == [
-        -2.0,
-        2.0,
-        3.0,
-        0.0,
-    ]  # free: against each other; guided: against their mean of 2
+    # Free ones count against each other, guided ones against the free ones' mean, which is 2.
+    assert gains[:4].tolist() == [-2.0, 2.0, 3.0, 0.0]
     assert torch.allclose(gains[4:], leave_one_out(scores[4:], 4))
 
 
