@@ -48,7 +48,7 @@ def test_safe_prompt_stays_byte_for_byte(host: Host) -> None:
         "a house BREAK a bloody knight",
         "a [calm:bloody:0.5] knight",
         "a [calm|bloody] knight",
-        "a ((bloody)) knight, (blo)(ody) banner",
+        "a ((bloody)) knight on a hill, (blo)(ody) banner",
         "a bloody knight <lora:armor:0.8>",
         "a knight, (a corpse:1.4) [naked::5]",
     ],
