@@ -15,6 +15,7 @@ pytest.importorskip("peft")
 accelerate = pytest.importorskip("accelerate")
 
 from fakes import FakeEncoder, FakeScorer  # noqa: E402
+from killed_run import train_and_kill  # noqa: E402
 from posi.posi_core.errors import UsageError  # noqa: E402
 from posi.trainer.ppo.config import PPOConfig  # noqa: E402
 from posi.trainer.ppo.formulas import guided_gains, leave_one_out  # noqa: E402
@@ -114,7 +115,7 @@ def test_a_banned_token_is_never_said_and_free_answers_may_say_it(config: PPOCon
 
 
 def test_a_run_counts_its_own_answers_alone_and_resumes_to_the_same_trajectory(
-    config: PPOConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: PPOConfig, tmp_path: Path
 ) -> None:
     config = dataclasses.replace(config, unfinished_penalty=0.0)
     rewards: list[Blamer] = []
@@ -132,17 +133,7 @@ def test_a_run_counts_its_own_answers_alone_and_resumes_to_the_same_trajectory(
     assert rows[0]["score"] == pytest.approx(scores[:, :3].mean(), abs=1e-5)
     assert rows[0]["score"] != pytest.approx(scores.mean(), abs=1e-5)
 
-    dying = run(tmp_path / "broken")
-    step = dying._step
-
-    def die_in_the_third(model: object) -> dict[str, float]:
-        if dying.done == 2:
-            raise KeyboardInterrupt
-        return step(model)
-
-    monkeypatch.setattr(dying, "_step", die_in_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        dying.train()
+    train_and_kill(run(tmp_path / "broken"), after=2)
     run(tmp_path / "broken").train()
     resumed = (tmp_path / "broken" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in resumed] == rows

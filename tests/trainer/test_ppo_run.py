@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 accelerate = pytest.importorskip("accelerate")
 
+from killed_run import train_and_kill  # noqa: E402
 from posi.posi_core.errors import PosiError, UsageError  # noqa: E402
 from posi.trainer.ppo import checkpoint  # noqa: E402
 from posi.trainer.ppo.config import PPOConfig, load_config  # noqa: E402
@@ -146,22 +147,10 @@ def test_a_run_folder_shows_what_happened(config: PPOConfig, tmp_path: Path) -> 
     assert (tmp_path / "best" / "adapter_model.safetensors").is_file()
 
 
-def test_a_killed_run_resumes_to_the_same_trajectory(
-    config: PPOConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_resumes_to_the_same_trajectory(config: PPOConfig, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run(config, whole).train()
-    dying = run(config, broken)
-    step = dying._step
-
-    def die_in_the_fourth(model: object) -> dict[str, float]:
-        if dying.done == 3:
-            raise KeyboardInterrupt
-        return step(model)
-
-    monkeypatch.setattr(dying, "_step", die_in_the_fourth)
-    with pytest.raises(KeyboardInterrupt):
-        dying.train()
+    train_and_kill(run(config, broken), after=3)
     torch.manual_seed(999)  # whatever the process did before must not matter
     run(config, broken).train()
     assert metrics(broken) == metrics(whole)
