@@ -47,6 +47,9 @@ class TextModel:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # CPUs with AVX2 and no VNNI add up 8-bit products in 16 bits and let them overflow: the scorer then reads the
+        # paper's test prompts 0.03 too low on average and single ones 0.2. This takes wider sums on those CPUs alone.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         self._threads = threads or min(4, os.cpu_count() or 1)
         try:
             self._session: Any = onnxruntime.InferenceSession(

@@ -36,7 +36,10 @@ def run_grpo(
     from transformers.trainer_utils import get_last_checkpoint
     from trl import GRPOConfig, GRPOTrainer
 
+    from .precision import native_dtype
+
     use_threads(config.threads)
+    dtype = dtype or native_dtype()
     merged = load_merged(config.base, Path(config.adapter) if config.adapter else None)
     tokenizer, template = merged.tokenizer, config.template
     if tokenizer.eos_token_id != stop_token(tokenizer, template):
@@ -61,7 +64,7 @@ def run_grpo(
         top_k=config.top_k,
         beta=config.kl_weight,
         epsilon=config.clip,
-        bf16=dtype is None,
+        bf16=dtype == torch.bfloat16,
         use_cpu=not on_gpu,
         gradient_checkpointing=False,
         dataloader_pin_memory=on_gpu,
@@ -73,7 +76,7 @@ def run_grpo(
         disable_tqdm=False,
     )
     trainer = GRPOTrainer(
-        model=merged.model.to(dtype or torch.bfloat16),
+        model=merged.model.to(dtype),
         reward_funcs=[_Adapted(judge)],
         args=arguments,
         train_dataset=Dataset.from_dict({"prompt": wrapped, "original": prompts}),

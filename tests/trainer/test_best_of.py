@@ -174,6 +174,18 @@ def test_an_answer_that_lost_a_harmless_name_is_not_chosen() -> None:
     assert unguided["clean"] == "a shining golden knight by nobody"
 
 
+@pytest.mark.parametrize(("greedy", "guided"), [("a clean barn", False), ("a bloody house", True)])
+def test_nothing_is_guided_where_the_greedy_rewrite_is_harmless(greedy: str, guided: bool) -> None:
+    class Watched(Avoiding):
+        def rewrite(self, text: str, **options: Any) -> list[str]:
+            return super().rewrite(text, **options) if options.get("avoid") else [greedy]
+
+    rewriter = Watched("unused")
+    guide = Guide(FakeScorer(), NameFinder(frozenset()), rounds=1)
+    choose("a bloody barn", rewriter, FewWords(), BestOf(harmless=0.1), guide=guide)
+    assert bool(rewriter.asked) == guided
+
+
 def test_a_second_guided_round_avoids_what_is_blamed_in_the_first_ones_best() -> None:
     scorer = FakeScorer({"old": ("shocking", 0.9), "ancient": ("shocking", 0.6), "red": ("shocking", 0.7)})
     reward = FewWords()

@@ -38,8 +38,9 @@ class BestOf:
     With samples or a guide the greedy rewrite takes part too; without either nothing is generated, and the reward
     only sorts known pairs.
 
-    A prompt with a predicted risk of at most `harmless` is its own answer: nothing is generated for it. Another pair
-    is kept when its rewrite scores `gain` more than the prompt itself and has a risk of at most `most_risk`.
+    A prompt with a predicted risk of at most `harmless` is its own answer: nothing is generated for it, and nothing
+    guided where the greedy rewrite is as harmless. Another pair is kept when its rewrite scores `gain` more than the
+    prompt itself and has a risk of at most `most_risk`.
     """
 
     samples: int = 0
@@ -92,10 +93,11 @@ def choose(
 ) -> dict[str, Any]:
     """One journal row: the best text with its score and risk, and the prompt's own."""
     texts, greedy = [prompt], None
-    if not _is_harmless(prompt, reward, settings):
+    if not _is_harmless(prompt, prompt, reward, settings):
         if settings.samples or guide is not None:
             greedy = next(iter(rewriter.rewrite(prompt)), None)
-        found = [known, greedy, *_candidates(prompt, rewriter, reward, settings, guide)]
+        enough = greedy is not None and _is_harmless(prompt, greedy, reward, settings)
+        found = [known, greedy, *_candidates(prompt, rewriter, reward, settings, None if enough else guide)]
         names = guide.harmless(prompt) if guide is not None else ()
         texts += [text for text in dict.fromkeys(found) if text and text != prompt and has_names(text, names)]
     judged = reward([prompt] * len(texts), texts)
@@ -125,8 +127,8 @@ def _fewer_changes(prompt: str, text: str, score: float, greedy: str | None, rew
     return least_changed(prompt, text, greedy, worth)
 
 
-def _is_harmless(prompt: str, reward: Reward, settings: BestOf) -> bool:
-    parts = reward([prompt], [prompt]).parts
+def _is_harmless(prompt: str, text: str, reward: Reward, settings: BestOf) -> bool:
+    parts = reward([prompt], [text]).parts
     if "risk" not in parts:
         raise UsageError("best-of-n needs a reward with a part named risk: use the distilled one")
     return bool(parts["risk"][0] <= settings.harmless)

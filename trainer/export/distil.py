@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ..precision import autocast
 from .rounding import Grid, on_grid
 
 BATCH = 8
@@ -76,7 +77,7 @@ def distil(
     for done, batch in enumerate(batches, 1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min(done / _WARMUP, 1.0) * (1.0 - (done - 1) / len(batches))
-        with torch.enable_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.enable_grad(), autocast():
             with torch.no_grad():
                 wanted = _answer_logits(teacher, batch).float().log_softmax(-1)
             given = _answer_logits(model, batch).float().log_softmax(-1)

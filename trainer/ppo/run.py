@@ -33,15 +33,18 @@ def run_ppo(
     import torch
     from accelerate import Accelerator
 
+    from ..precision import native_dtype
+
     on_gpu = torch.cuda.is_available()
     # cuDNN builds a plan for every new shape, and each turn of sampling has one: 85 s for a step of 5 on an H100.
     torch.backends.cuda.enable_cudnn_sdp(False)
-    accelerator = Accelerator(mixed_precision="bf16", cpu=not on_gpu)
+    dtype = native_dtype()
+    accelerator = Accelerator(mixed_precision="bf16" if dtype == torch.bfloat16 else "no", cpu=not on_gpu)
     cores = use_threads(config.threads)
     if config.threads is None:
         # Processes on one machine share its cores; the launcher says how many there are.
         use_threads(max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-    parts = load_parts(config)
+    parts = load_parts(config, dtype=dtype)
     parts.policy.to(accelerator.device)
     parts.rollouts.to(accelerator.device)
     run = PPORun(config, folder, parts, reward, prompts, validation, accelerator)

@@ -26,7 +26,7 @@ class Parts:
     stop: int
 
 
-def load_parts(config: PPOConfig, *, dtype: Any = torch.bfloat16) -> Parts:
+def load_parts(config: PPOConfig, *, dtype: torch.dtype) -> Parts:
     """Load the base, merge the SFT adapter, and put a new, untrained adapter on top.
 
     The reference policy is the same model with the new adapter switched off, so it costs no memory. Raises

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from ..precision import autocast
 from .encoder import Encoder
 from .examples import Example
 
@@ -62,7 +63,7 @@ class Examples:
         ids = tokenise(tokenizer, [row.text for row in rows])
         found: dict[int, Tensor] = {}
         encoder.eval()
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.no_grad(), autocast(enabled=bf16):
             for group in by_length([len(row) for row in ids], 64):
                 hidden = encoder.lower(*pad([ids[row] for row in group]), layers)
                 for place, row in enumerate(group):

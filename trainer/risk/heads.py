@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ...posi_core.verdict import CATEGORIES
+from ..precision import autocast
 from .batches import by_length, pad, tokenise
 from .examples import HEADS, Example
 from .network import RiskNetwork
@@ -20,7 +21,7 @@ def mean_states(network: RiskNetwork, tokenizer: Tokenizer, texts: Sequence[str]
     network.eval()
     rows = tokenise(tokenizer, texts)
     states = torch.zeros(len(rows), network.encoder.config.hidden_size)
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    with autocast(enabled=bf16):
         for group in by_length([len(row) for row in rows], 64):
             states[group] = network.encoder(*pad([rows[row] for row in group])).float()
     return states

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from ..precision import autocast
 from .batches import Batch, Examples, by_length, pad, tokenise
 from .encoder import Encoder
 from .examples import HEADS
@@ -34,7 +35,7 @@ class TrainingConfig:
         sentence_weight: weight of the loss on sentences.
         ranking: weight of the pairwise ranking losses on prompts (Burges et al. 2005).
         average_from: weights are averaged over the steps after this part of the run (Izmailov et al. 2018).
-        bf16: autocast to bfloat16.
+        bf16: autocast to bfloat16, where the CPU computes in it.
     """
 
     frozen_layers: int = 3
@@ -94,7 +95,7 @@ def train(
     optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
 
     def predict(batch: Batch) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        with autocast(enabled=config.bf16):
             mean = encoder.upper(batch.hidden, batch.attention_mask, config.frozen_layers)
             return network.judge(mean).float()
 

@@ -30,17 +30,19 @@ def train(config: SFTConfig, folder: Path) -> dict[str, float]:
     from peft.helpers import disable_input_dtype_casting
     from trl import SFTConfig as TrainingConfig
 
+    from ..precision import native_dtype
     from .plot import plot_loss
     from .trainer import RewriterTrainer
 
     on_gpu = torch.cuda.is_available()
     threads = use_threads(config.threads)
     transformers.set_seed(config.seed)
-    base = load_base(config.base, dtype=torch.bfloat16)
+    dtype = native_dtype()
+    base = load_base(config.base, dtype=dtype)
     if not on_gpu:
         # An eighth faster than PyTorch's own attention on a CPU, at these lengths.
         base.model.set_attn_implementation("eager")
-    model = _under_adapter(base.model, config)  # adapter weights in float32 over the bf16 base
+    model = _under_adapter(base.model, config)  # adapter weights in float32 over a base of any type
     pairs = {"train": _train_pairs(config), "validation": read_pairs(Path(config.validation))}
     sets = {
         name: encode(
@@ -56,7 +58,7 @@ def train(config: SFTConfig, folder: Path) -> dict[str, float]:
         "examples": {name: len(rows) for name, rows in sets.items()},
         "tokens": {name: sum(rows["length"]) for name, rows in sets.items()},
     }
-    write_run(folder, config, threads=threads, **facts)
+    write_run(folder, config, threads=threads, dtype=str(dtype), **facts)
     checkpoint = newest_checkpoint(folder / CHECKPOINTS_FOLDER)
     steps_in_epoch = -(-len(sets["train"]) // config.batch_size)
     arguments = TrainingConfig(
@@ -69,7 +71,7 @@ def train(config: SFTConfig, folder: Path) -> dict[str, float]:
         warmup_steps=round(config.warmup_share * steps_in_epoch * config.epochs),
         weight_decay=config.weight_decay,
         max_grad_norm=1.0,
-        bf16=True,
+        bf16=dtype == torch.bfloat16,
         use_cpu=not on_gpu,
         gradient_checkpointing=False,
         logging_steps=config.log_every,

@@ -74,6 +74,13 @@ def test_a_text_has_one_value_whatever_stands_beside_it(scorer: OnnxScorer) -> N
     assert scorer.score(texts[::-1]) == together[::-1]
 
 
+def test_values_do_not_depend_on_the_cpu(scorer: OnnxScorer) -> None:
+    """0.646 and 0.236 where 8-bit products overflow: CPUs with AVX2 and no VNNI, unless told otherwise."""
+    (risk,) = scorer.score(["a vampire in the moonlight, dripping fangs"])
+    assert risk.overall == pytest.approx(0.684, abs=0.004)
+    assert risk.categories["shocking"] == pytest.approx(0.346, abs=0.008)
+
+
 def test_texts_without_a_word_have_no_risk(scorer: OnnxScorer) -> None:
     for risk in scorer.score(["", " \n\t", "\x00\x01\x02"], words=True):
         assert risk.overall == 0
