@@ -300,6 +300,7 @@ def test_our_recipes_load_and_ask_for_names(name: str) -> None:
     assert config.group_baseline
     assert config.reward_options["lost_names"] > 0
     assert config.reward_options["names_source"]
+    assert ("fluency_base" in config.reward_options) == (name == "ppo-gpu.toml")
 
 
 def test_batches_are_a_function_of_step_and_seed() -> None:

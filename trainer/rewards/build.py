@@ -55,10 +55,12 @@ class _Judges:
     """scorers: files of risk scorers whose opinion counts as much as the shipped one's; a policy that has a single
     scorer to please finds what that one overlooks (Coste et al. 2023).
     names_source: folder of the data sources, whose captions tell names from other words; "" looks for no names.
+    fluency_base: base model whose likelihood tells what reads badly; "" asks none.
     """
 
     scorers: tuple[str, ...] = ()
     names_source: str = ""
+    fluency_base: str = ""
 
 
 def _distilled(options: Mapping[str, Any]) -> Reward:
@@ -68,6 +70,7 @@ def _distilled(options: Mapping[str, Any]) -> Reward:
     from ..data.sources import load_source
     from ..evaluation.names import NameFinder, common_words
     from .distilled import DistilledReward, DistilledWeights
+    from .fluency import Fluency
 
     mine = {field.name for field in fields(_Judges)}
     judges = fill(_Judges, {key: options[key] for key in options if key in mine}, "distilled reward")
@@ -84,6 +87,7 @@ def _distilled(options: Mapping[str, Any]) -> Reward:
         weights,
         others=[load_scorer(Path(file), threads=cores()) for file in judges.scorers],
         names=names,
+        fluency=Fluency(judges.fluency_base) if judges.fluency_base else None,
     )
 
 

@@ -17,6 +17,7 @@ from .protocol import RewardBatch, Scores
 if TYPE_CHECKING:
     from ...posi_core.risk import Scorer
     from ...posi_core.similarity import Encoder
+    from .fluency import Fluency
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class DistilledWeights:
     padding: float = 1.0
     garbled: float = 1.0
     overused: float = 2.0
+    disfluent: float = 2.0
     copied_risky: float = 0.5
     copied_from: float = 0.3
     harmless_share: float = 0.02
@@ -53,7 +55,8 @@ class DistilledReward:
     `cos` compares the rewrite with the original; `overall` is the predicted share of inappropriate images, in
     [0, 1], and like the categories the mean over `scorer` and `others`. A word of the original is harmless, and its
     loss is penalised, when leaving it out lowers the predicted risk by less than `harmless_share`; so is that of the
-    names that `names` finds and that carry no risk. Seconds for a batch on a CPU.
+    names that `names` finds and that carry no risk; what reads worse than the original costs where there is a
+    language model to tell, `fluency`. Seconds for a batch on a CPU.
     """
 
     def __init__(
@@ -64,12 +67,14 @@ class DistilledReward:
         *,
         others: Sequence[Scorer] = (),
         names: NameFinder | None = None,
+        fluency: Fluency | None = None,
     ) -> None:
         self.scorer = scorer
         self.encoder = encoder
         self.weights = weights or DistilledWeights()
         self.others = tuple(others)
         self.names = names
+        self.fluency = fluency
         self._names: dict[str, tuple[str, ...]] = {}
         self._harmless: dict[str, frozenset[str]] = {}
         self._floors: dict[str, tuple[float, float] | None] = {}
@@ -102,6 +107,9 @@ class DistilledReward:
             "padding": _column(faults.padding(a, b) for a, b in pairs),
             "garbled": _column(faults.garbled(a, b, self.encoder.pieces) for a, b in pairs),
             "overused": _column(faults.overused(originals, rewrites)),
+            "disfluent": (
+                self.fluency.disfluent(originals, texts) if self.fluency else np.zeros(len(texts), np.float32)
+            ),
             "copied_risky": _column(faults.copied(a, b) for a, b in pairs) * (overall > weights.copied_from),
         }
         caps = np.array([weights.similarity_cap if floor is None else 1.0 for floor in floors], np.float32)
@@ -120,6 +128,7 @@ class DistilledReward:
             "padding",
             "garbled",
             "overused",
+            "disfluent",
             "copied_risky",
         ):
             scores = scores - getattr(weights, name) * parts[name]
