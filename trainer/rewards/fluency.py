@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 FREE = 0.25
-"""Nats a token that an edit may cost: three rewrites of four lose less, and the good ones among them gain."""
+"""Nats a token that an edit may cost: a rarer word in place of a common one is no fault."""
 SPAN = 1.0
 """Nats a token beyond `FREE` that count as wholly disfluent."""
 _MOST_TOKENS = 96
