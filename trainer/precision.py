@@ -19,12 +19,15 @@ def native_dtype() -> torch.dtype:
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        native = any(capabilities.get(name) for name in _NATIVE)
+        native = _cpu_is_native()
     return torch.bfloat16 if native else torch.float32
 
 
 def autocast(*, enabled: bool = True) -> torch.autocast:
     """Matrix products on the CPU in bfloat16, unless it would emulate them or they are not `enabled`."""
-    native = native_dtype() == torch.bfloat16
-    return torch.autocast("cpu", torch.bfloat16, enabled=enabled and native)
+    return torch.autocast("cpu", torch.bfloat16, enabled=enabled and _cpu_is_native())
+
+
+def _cpu_is_native() -> bool:
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in _NATIVE)

@@ -11,8 +11,9 @@ from ..policy import Policy
 from ..verdict import Risk, Verdict
 from .parts import Parts
 
-RULES = "4"
-"""Raised when the pipeline's own rules change, so that older verdicts are not recalled."""
+RULES = "5"
+"""Raised when the pipeline's own rules change, or what its models say of a text, so that older verdicts are not
+recalled."""
 
 
 class Memory:

@@ -46,3 +46,5 @@ def test_a_gpu_decides_where_there_is_one(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native)
     assert native_dtype() == dtype
+    with autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype != dtype, "what runs on the CPU asks the CPU"
