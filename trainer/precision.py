@@ -16,10 +16,8 @@ def native_dtype() -> torch.dtype:
 
     A PyTorch too old to tell what its CPU can do counts as one that cannot.
     """
-    if torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = _cpu_is_native()
+    on_gpu = torch.cuda.is_available()
+    native = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else _cpu_is_native()
     return torch.bfloat16 if native else torch.float32
 
 
