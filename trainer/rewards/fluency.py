@@ -62,6 +62,8 @@ class Fluency:
     def _means(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         import torch
 
+        from ..ppo.formulas import token_logprobs
+
         begin = self._tokenizer.bos_token_id
         if begin is None:
             begin = self._tokenizer.eos_token_id
@@ -74,7 +76,5 @@ class Fluency:
         tokens, mask = tokens.to(self._device), mask.to(self._device)
         with torch.no_grad():
             logits = self._model(input_ids=tokens, attention_mask=mask).logits[:, :-1]
-        logs = torch.nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), tokens[:, 1:], reduction="none"
-        )
-        return -(logs * mask[:, 1:]).sum(1) / mask[:, 1:].sum(1)
+        chosen = token_logprobs(logits, tokens[:, 1:]) * mask[:, 1:]
+        return chosen.sum(1) / mask[:, 1:].sum(1)
