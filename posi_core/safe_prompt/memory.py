@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..cache import Cache, open_cache
 from ..errors import PosiError
 from ..policy import Policy
 from ..verdict import Risk, Verdict
 from .parts import Parts
+
+if TYPE_CHECKING:
+    from ..cache import Cache
 
 RULES = "5"
 """Raised when the pipeline's own rules change, or what its models say of a text, so that older verdicts are not
@@ -22,6 +25,9 @@ class Memory:
     def __init__(self, policy: Policy, parts: Parts, cache: bool | Path | Cache) -> None:
         self._policy = policy
         self._parts = parts
+        # SQLite is for whoever has a prompt; ComfyUI opens the node package long before.
+        from ..cache import Cache, open_cache
+
         self._cache = cache if isinstance(cache, Cache) else open_cache(cache) if cache else None
 
     def identity(self) -> str:
