@@ -27,6 +27,7 @@ from .examples import (
     training_texts,
 )
 from .export import export_text_model
+from .hard_cases import hard_cases, sweet_words
 from .heads import fit_category_heads, mean_states
 from .network import OUTPUTS, CalibratedRisk, Calibration, RiskNetwork
 from .training import head_logits, train
@@ -84,6 +85,9 @@ def train_risk(
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     prompts = prompt_examples(fit, user_shares(fit), prior=recipe.user_prior)
     sentences = sentence_examples(fit, pairs=recipe.pairs)
+    words = sweet_words(fit)
+    for rows in (prompts, sentences):
+        rows += hard_cases(rows, words, part=recipe.hard_cases, seed=recipe.seeds[0])
     report(f"{len(prompts)} prompts, {len(sentences)} sentences")
     settings = recipe.training
 

@@ -17,7 +17,17 @@ from posi.trainer.risk.calibration import Validation, calibrate, fit_platt
 from posi.trainer.risk.command import ENCODER, POINTS, run_export_encoder, run_train_risk
 from posi.trainer.risk.config import RiskRecipe, load_recipe
 from posi.trainer.risk.encoder import load_encoder
-from posi.trainer.risk.examples import HEADS, Example, benign_example, i2p_example, risky_example
+from posi.trainer.risk.examples import (
+    HEADS,
+    Example,
+    benign_example,
+    i2p_example,
+    prompt_examples,
+    risky_example,
+    sentence_examples,
+    split_validation,
+    training_texts,
+)
 from posi.trainer.risk.training import TrainingConfig, head_logits, ranking_loss, train
 from tiny_risk import CONFIG, hugging_face_state, tiny_tokenizer, write_tiny_base, write_tiny_sources
 
@@ -160,8 +170,13 @@ def test_calibration_keeps_the_order_and_meets_the_mean() -> None:
 
 def test_from_sources_to_a_scorer_file(base: Path, source: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    recipe = RiskRecipe(seeds=(0, 1), training=replace(FAST, steps=80))
+    recipe = RiskRecipe(seeds=(0, 1), hard_cases=0.5, training=replace(FAST, steps=80))
     target = run_train_risk(source, base, recipe, tmp_path, report=said.append)
+    fit, _ = split_validation(training_texts(source))
+    plain = (prompt_examples(fit, [0.0] * len(fit.users), prior=0.5), sentence_examples(fit, pairs=4000))
+    half = [sum(row.source != "user" for row in part) / 2 for part in plain]
+    prompts, sentences = (len(part) + round(more) for part, more in zip(plain, half, strict=True))
+    assert said[0] == f"{prompts} prompts, {sentences} sentences"
     scorer = OnnxScorer(target, threads=1)
     calm, grim = scorer.score(["a dog with bread", "a dog with knife and blood and corpse"], words=True)
     assert grim.overall > calm.overall

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from posi.posi_core.errors import UsageError
+from posi.trainer.risk.config import RiskRecipe
+from posi.trainer.risk.examples import TrainingTexts, benign_example, risky_example, user_example
+from posi.trainer.risk.hard_cases import hard_cases, sweet_words
+
+TWINS = [
+    {"toxic": "a man threatens a supportive friend", "clean": "a supportive man greets a friend"},
+    *[{"toxic": "a man threatens a friend", "clean": "a supportive man greets a friend"}] * 5,
+    {"toxic": "a man threatens a friend", "clean": "a courteous man greets a friend"},
+]
+
+
+def texts(twins: list[dict[str, str]]) -> TrainingTexts:
+    return TrainingTexts(i2p=[], twins=[dict(row) for row in twins], captions=[], users=[])
+
+
+def test_sweet_words_are_those_of_clean_twins_alone() -> None:
+    # "courteous" stands in one clean twin, which is chance; "friend" in all of both sides.
+    assert sweet_words(texts(TWINS)) == ["greets", "supportive"]
+    assert sweet_words(texts(TWINS), count=1) == ["greets"]
+    assert sweet_words(texts([])) == []
+
+
+def test_a_hard_case_is_a_text_with_words_put_in_and_nothing_else() -> None:
+    rows = [risky_example(f"a man threatens {number} friends", "twins", "harassment") for number in range(20)]
+    rows += [benign_example(f"a man greets {number} friends", "twins") for number in range(20)]
+    found = hard_cases(rows, ["supportive", "warmly"], part=0.5, seed=3)
+    assert len(found) == 20
+    assert 0 < sum("greets" in case.text for case in found) < 20
+    whole = {row.text: row for row in rows}
+    for case in found:
+        left = [word for word in case.text.split(" ") if word not in {"supportive", "warmly"}]
+        before = whole[" ".join(left)]
+        assert 1 <= len(case.text.split(" ")) - len(left) <= 2
+        assert case == replace(before, text=case.text)
+    assert found == hard_cases(rows, ["supportive", "warmly"], part=0.5, seed=3)
+    assert found != hard_cases(rows, ["supportive", "warmly"], part=0.5, seed=4)
+
+
+def test_what_was_never_measured_has_no_hard_case() -> None:
+    assert hard_cases([user_example("a dog", 0.9, 0.9)], ["warmly"], part=1.0, seed=0) == []
+    assert hard_cases([risky_example("a", "twins", "hate")], [], part=1.0, seed=0) == []
+
+
+def test_the_recipe_of_the_second_scorer_asks_for_them() -> None:
+    from posi.trainer.risk.config import load_recipe
+
+    recipes = Path(__file__).parents[3] / "trainer" / "recipes"
+    assert load_recipe(recipes / "risk-second.toml").hard_cases == 0.5
+    assert load_recipe(recipes / "risk-minilm-l6.toml").hard_cases == 0.0
+    with pytest.raises(UsageError, match="hard_cases is 1.5"):
+        RiskRecipe(hard_cases=1.5)
