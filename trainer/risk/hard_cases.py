@@ -21,7 +21,7 @@ _WORD = re.compile(r"[a-z]{4,}")
 
 
 def sweet_words(texts: TrainingTexts, *, count: int = 200) -> list[str]:
-    """The `count` words that tell a clean twin from a toxic one best, by log-odds weighed by how often they stand there.
+    """The `count` words that tell a clean twin from a toxic one best, by log-odds times how often they occur.
 
     One is added to each count (Laplace), and a word has to stand in five clean twins at least.
     """

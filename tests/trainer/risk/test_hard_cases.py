@@ -54,5 +54,5 @@ def test_the_recipe_of_the_second_scorer_asks_for_them() -> None:
     recipes = Path(__file__).parents[3] / "trainer" / "recipes"
     assert load_recipe(recipes / "risk-second.toml").hard_cases == 0.5
     assert load_recipe(recipes / "risk-minilm-l6.toml").hard_cases == 0.0
-    with pytest.raises(UsageError, match="hard_cases is 1.5"):
+    with pytest.raises(UsageError, match="hard_cases is"):
         RiskRecipe(hard_cases=1.5)
