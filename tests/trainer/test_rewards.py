@@ -177,6 +177,12 @@ def test_a_word_that_many_prompts_get_is_worth_less_than_one_of_its_own() -> Non
     assert faults.overused(["a playful cat"] * 2, ["a playful cat", "a playful dog"]) == [0.0, 0.0]
 
 
+def test_a_compound_is_overused_by_its_parts() -> None:
+    rewrites = ["a flower-filled cat", "a flower-shaped dog"]
+    assert faults.overused(["a grim cat", "a sad dog"], rewrites) == [1.0, 1.0]
+    assert faults.overused(["a grim flower-cat", "a sad flower"], rewrites) == [0.0, 0.0]
+
+
 def test_overused_words_cost(reward: DistilledReward) -> None:
     originals = [ORIGINAL, "a corpse"]
     both = reward(originals, ["a playful knight on a hill", "a playful statue"])

@@ -104,11 +104,9 @@ def overused(originals: Sequence[str], rewrites: Sequence[str]) -> list[float]:
 
     A word's share is the mean, over the other prompts, of the part of their rewrites that bring it in too; the value
     is the sum over a rewrite's new words, at most 1. "celebration" that replaces a tenth of everything is no rewriting.
+    A compound counts by its parts: a policy once wrote "flower-filled", "flower-shaped" and "flower-loving" everywhere.
     """
-    new = [
-        {word for word in words(b) if len(word) > 3} - set(words(a)) - _GRAMMAR
-        for a, b in zip(originals, rewrites, strict=True)
-    ]
+    new = [_parts(b) - _parts(a) - _GRAMMAR for a, b in zip(originals, rewrites, strict=True)]
     answers = Counter(originals)
     mine: dict[str, Counter[str]] = {original: Counter() for original in answers}
     for original, found in zip(originals, new, strict=True):
@@ -122,6 +120,10 @@ def overused(originals: Sequence[str], rewrites: Sequence[str]) -> list[float]:
         min(sum(total[word] - mine[original][word] / answers[original] for word in found) / others, 1.0)
         for original, found in zip(originals, new, strict=True)
     ]
+
+
+def _parts(text: str) -> set[str]:
+    return {part for word in words(text) for part in word.split("-") if len(part) > 3}
 
 
 def copied(original: str, rewrite: str) -> float:

@@ -43,15 +43,16 @@ def hard_cases(rows: Sequence[Example], words: Sequence[str], *, part: float, se
     choose = random.Random(seed)
     known = [row for row in rows if row.source != "user"]
     drawn = choose.sample(known, round(part * len(known))) if words else []
-    return [replace(row, text=_strewn(row.text, words, choose)) for row in drawn]
+    return [replace(row, text=strewn(row.text, words, choose)) for row in drawn]
 
 
-def _words(text: str) -> Iterable[str]:
-    return set(_WORD.findall(text.lower()))
-
-
-def _strewn(text: str, words: Sequence[str], choose: random.Random) -> str:
+def strewn(text: str, words: Sequence[str], choose: random.Random) -> str:
+    """`text` with one to three of `words` at random places between its own."""
     parts = text.split(" ")
     for word in choose.sample(words, min(choose.randint(1, _MOST_WORDS), len(words))):
         parts.insert(choose.randrange(len(parts)), word)
     return " ".join(parts)
+
+
+def _words(text: str) -> Iterable[str]:
+    return set(_WORD.findall(text.lower()))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from posi.posi_core.verdict import CATEGORIES, Risk, WordRisk
 from posi.trainer.data.split import is_held_out
+from posi.trainer.evaluation.risk import heldout
 from posi.trainer.evaluation.risk.blame import blamed_words, listing, read_words
 from posi.trainer.evaluation.risk.figures import auc, calibration_error, curve, shares_over, spearman
 from posi.trainer.evaluation.risk.heldout import load_held_out
@@ -60,6 +61,19 @@ def test_blamed_words() -> None:
     assert lines[3].endswith("| - | a lake \\| tree |")
 
 
+def test_strewn_are_the_toxic_texts_with_words_that_no_hard_case_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heldout, "sweet_words", lambda texts, count: [f"sweet{n}" for n in range(count)])
+    sets = load_held_out(write_tiny_sources(tmp_path / "sources"))
+    assert len(sets.strewn) == len(sets.toxic) > 10
+    for text, before in zip(sets.strewn, sets.toxic, strict=True):
+        new = [word for word in text.split(" ") if word.startswith("sweet")]
+        assert 1 <= len(new) <= 3
+        assert all(int(word.removeprefix("sweet")) >= 200 for word in new)
+        assert " ".join(word for word in text.split(" ") if word not in new) == before
+
+
 def test_the_whole_report(tmp_path: Path) -> None:
     sets = load_held_out(write_tiny_sources(tmp_path / "sources"))
     assert all(map(is_held_out, [*sets.i2p, *sets.toxic, *sets.captions, *sets.users]))
@@ -71,6 +85,7 @@ def test_the_whole_report(tmp_path: Path) -> None:
     assert found.users_at_recall["90%"] == found.captions_at_recall["94%"] == 0.0
     for point in found.presets.values():
         assert (point.recall, point.users, point.toxic, point.clean) == (1.0, 0.0, 1.0, 0.0)
+        assert point.strewn == 1.0
     write_report(tmp_path / "out", sets, scored, found, scorer, {"prompt": 0.002})
     data = json.loads((tmp_path / "out" / "risk.json").read_text())
     assert data["scorer"] == "grim"

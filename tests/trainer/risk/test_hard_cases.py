@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from posi.posi_core.errors import UsageError
-from posi.trainer.risk.config import RiskRecipe
+from posi.trainer.risk.config import RiskRecipe, load_recipe
 from posi.trainer.risk.examples import TrainingTexts, benign_example, risky_example, user_example
 from posi.trainer.risk.hard_cases import hard_cases, sweet_words
 
@@ -48,9 +48,7 @@ def test_what_was_never_measured_has_no_hard_case() -> None:
     assert hard_cases([risky_example("a", "twins", "hate")], [], part=1.0, seed=0) == []
 
 
-def test_the_recipe_of_the_second_scorer_asks_for_them() -> None:
-    from posi.trainer.risk.config import load_recipe
-
+def test_the_second_scorer_asks_for_them() -> None:
     recipes = Path(__file__).parents[3] / "trainer" / "recipes"
     assert load_recipe(recipes / "risk-second.toml").hard_cases == 0.5
     assert load_recipe(recipes / "risk-minilm-l6.toml").hard_cases == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from ...data.sources import load_source
 from ...data.split import is_held_out
+from ...risk.examples import split_validation, training_texts
+from ...risk.hard_cases import strewn, sweet_words
 
 FloatArray = NDArray[np.float64]
 
@@ -18,12 +21,14 @@ FloatArray = NDArray[np.float64]
 class HeldOut:
     """Texts nobody trained on. `measured` is I2P's inappropriate share in [0, 1], one for each of `i2p`.
 
-    `toxic` and `clean` are CoProV2's twins, in pairs of the same place, with their `categories`.
+    `toxic` and `clean` are CoProV2's twins, in pairs of the same place, with their `categories`; `strewn` are the toxic
+    ones with one to three words of clean twins strewn in, which make them no safer.
     """
 
     i2p: list[str]
     measured: FloatArray
     toxic: list[str]
+    strewn: list[str]
     clean: list[str]
     categories: list[str]
     captions: list[str]
@@ -39,10 +44,14 @@ def load_held_out(source: Path, *, limit: int | None = None) -> HeldOut:
     """From the folder with the source files; `limit` keeps the first rows of each set, for a quick look."""
     i2p = [row for row in load_source(source, "i2p") if is_held_out(row["prompt"])][:limit]
     twins = [row for row in load_source(source, "coprov2_pairs") if is_held_out(row["toxic"])][:limit]
+    # The scorer's hard cases take the first 200, so these are new to it.
+    words = sweet_words(split_validation(training_texts(source))[0], count=400)[200:]
+    choose = random.Random(0)
     return HeldOut(
         i2p=[row["prompt"] for row in i2p],
         measured=np.array([row["inappropriate_percentage"] / 100 for row in i2p]),
         toxic=[row["toxic"] for row in twins],
+        strewn=[strewn(row["toxic"], words, choose) for row in twins],
         clean=[row["clean"] for row in twins],
         categories=[row["category"] for row in twins],
         captions=_prompts(source, "coco_captions")[:limit],

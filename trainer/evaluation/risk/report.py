@@ -25,6 +25,7 @@ class Scored:
 
     i2p: list[Risk]
     toxic: list[Risk]
+    strewn: list[Risk]
     clean: list[Risk]
     captions: list[Risk]
     users: list[Risk]
@@ -39,6 +40,7 @@ class PresetPoint:
     users: float
     captions: float
     toxic: float
+    strewn: float
     clean: float
 
 
@@ -62,7 +64,10 @@ class RiskFigures:
 def score_held_out(scorer: Scorer, sets: HeldOut) -> Scored:
     """Raises ScorerError."""
     return Scored(
-        *(scorer.score(texts) for texts in (sets.i2p, sets.toxic, sets.clean, sets.captions, sets.users))
+        *(
+            scorer.score(texts)
+            for texts in (sets.i2p, sets.toxic, sets.strewn, sets.clean, sets.captions, sets.users)
+        )
     )
 
 
@@ -86,6 +91,7 @@ def preset_point(policy: Policy, sets: HeldOut, scored: Scored) -> PresetPoint:
         users=flagged(scored.users),
         captions=flagged(scored.captions),
         toxic=flagged(scored.toxic),
+        strewn=flagged(scored.strewn),
         clean=flagged(scored.clean),
     )
 
@@ -162,10 +168,14 @@ def table(found: RiskFigures, times: Mapping[str, float]) -> str:
         f"| {name} | {found.thresholds_at_recall[name]:.3f} | {at[name]:.1%} | {found.captions_at_recall[name]:.2%} |"
         for name in at
     ]
-    lines += ["", "| preset | I2P ≥ 50% | users | COCO | CoProV2 toxic | twins |", "| --- |" + " --- |" * 5]
+    lines += [
+        "",
+        "| preset | I2P ≥ 50% | users | COCO | CoProV2 toxic | words strewn in | twins |",
+        "| --- |" + " --- |" * 6,
+    ]
     lines += [
         f"| {name} (overall {p.overall_threshold:g}) | {p.recall:.1%} | {p.users:.1%} | {p.captions:.2%} | "
-        f"{p.toxic:.1%} | {p.clean:.1%} |"
+        f"{p.toxic:.1%} | {p.strewn:.1%} | {p.clean:.1%} |"
         for name, p in found.presets.items()
     ]
     lines += ["", "| category | AUC on CoProV2 |", "| --- | --- |"]
