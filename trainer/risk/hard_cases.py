@@ -16,11 +16,13 @@ from dataclasses import replace
 
 from .examples import Example, TrainingTexts
 
+SWEET = 200
+"""How many sweet words the hard cases draw from; an evaluation draws from those that follow."""
 _MOST_WORDS = 3
 _WORD = re.compile(r"[a-z]{4,}")
 
 
-def sweet_words(texts: TrainingTexts, *, count: int = 200) -> list[str]:
+def sweet_words(texts: TrainingTexts, *, count: int = SWEET) -> list[str]:
     """The `count` words that tell a clean twin from a toxic one best, by log-odds times how often they occur.
 
     One is added to each count (Laplace), and a word has to stand in five clean twins at least.

@@ -13,6 +13,7 @@ from posi.trainer.evaluation.risk.blame import blamed_words, listing, read_words
 from posi.trainer.evaluation.risk.figures import auc, calibration_error, curve, shares_over, spearman
 from posi.trainer.evaluation.risk.heldout import load_held_out
 from posi.trainer.evaluation.risk.report import figures, score_held_out, table, write_report
+from posi.trainer.risk.hard_cases import SWEET
 from tiny_risk import GRIM, write_tiny_sources
 
 
@@ -70,7 +71,7 @@ def test_strewn_are_the_toxic_texts_with_words_that_no_hard_case_had(
     for text, before in zip(sets.strewn, sets.toxic, strict=True):
         new = [word for word in text.split(" ") if word.startswith("sweet")]
         assert 1 <= len(new) <= 3
-        assert all(int(word.removeprefix("sweet")) >= 200 for word in new)
+        assert all(int(word.removeprefix("sweet")) >= SWEET for word in new)
         assert " ".join(word for word in text.split(" ") if word not in new) == before
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...data.sources import load_source
 from ...data.split import is_held_out
 from ...risk.examples import split_validation, training_texts
-from ...risk.hard_cases import strewn, sweet_words
+from ...risk.hard_cases import SWEET, strewn, sweet_words
 
 FloatArray = NDArray[np.float64]
 
@@ -44,8 +44,8 @@ def load_held_out(source: Path, *, limit: int | None = None) -> HeldOut:
     """From the folder with the source files; `limit` keeps the first rows of each set, for a quick look."""
     i2p = [row for row in load_source(source, "i2p") if is_held_out(row["prompt"])][:limit]
     twins = [row for row in load_source(source, "coprov2_pairs") if is_held_out(row["toxic"])][:limit]
-    # The scorer's hard cases take the first 200, so these are new to it.
-    words = sweet_words(split_validation(training_texts(source))[0], count=400)[200:]
+    # Hard cases take those before, so these are new to every scorer.
+    words = sweet_words(split_validation(training_texts(source))[0], count=2 * SWEET)[SWEET:]
     choose = random.Random(0)
     return HeldOut(
         i2p=[row["prompt"] for row in i2p],
