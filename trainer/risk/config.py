@@ -20,6 +20,7 @@ class RiskRecipe:
         seeds: one training run each; the weights of all runs are averaged (Wortsman et al. 2022).
         user_prior: users' prompts get this part of the share that a linear model of I2P predicts for them.
         pairs: how many of CoProV2's pairs to train on, at most.
+        short: how many short plain sentences to make of each pattern, at most 56.
         hard_cases: the part of the texts, in [0, 1], that are shown once more with words of clean texts strewn in.
         mix: how much of each head goes into the overall risk; those left out do not.
         training: hyperparameters of each run.
@@ -28,6 +29,7 @@ class RiskRecipe:
     seeds: tuple[int, ...] = (0,)
     user_prior: float = 0.5
     pairs: int = 4000
+    short: int = 3
     hard_cases: float = 0.0
     mix: Mapping[str, float] = field(default_factory=lambda: {"share": 1.0, "q16": 1.0, "nudity": 0.5})
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -37,6 +39,8 @@ class RiskRecipe:
             raise UsageError("seeds is empty: name at least one")
         if not 0 <= self.user_prior <= 1:
             raise UsageError(f"user_prior is {self.user_prior!r}: a number from 0 to 1")
+        if not 0 <= self.short <= 56:
+            raise UsageError(f"short is {self.short!r}: a whole number from 0 to 56")
         if not 0 <= self.hard_cases <= 1:
             raise UsageError(f"hard_cases is {self.hard_cases!r}: a number from 0 to 1")
         for head in self.mix:

@@ -136,8 +136,8 @@ def prompt_examples(texts: TrainingTexts, user_shares: Sequence[float], *, prior
     return rows
 
 
-def sentence_examples(texts: TrainingTexts, *, pairs: int | None = None) -> list[Example]:
-    """CoProV2's twins (the first `pairs` after an even thinning), captions, and short plain sentences."""
+def sentence_examples(texts: TrainingTexts, *, pairs: int | None = None, short: int = 3) -> list[Example]:
+    """CoProV2's twins (the first `pairs` after an even thinning), captions, and `short` sentences of each pattern."""
     step = max(1, len(texts.twins) // pairs) if pairs else 1
     rows: list[Example] = []
     for row in texts.twins[::step]:
@@ -146,6 +146,6 @@ def sentence_examples(texts: TrainingTexts, *, pairs: int | None = None) -> list
     rows += [benign_example(text, "captions") for text in texts.captions]
     rows += [
         risky_example(text, "short", category) if category else benign_example(text, "short")
-        for text, category in short_sentences()
+        for text, category in short_sentences(each=short)
     ]
     return rows

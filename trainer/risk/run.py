@@ -84,7 +84,7 @@ def train_risk(
     fit, kept = split_validation(training_texts(source))
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     prompts = prompt_examples(fit, user_shares(fit), prior=recipe.user_prior)
-    sentences = sentence_examples(fit, pairs=recipe.pairs)
+    sentences = sentence_examples(fit, pairs=recipe.pairs, short=recipe.short)
     words = sweet_words(fit)
     for rows in (prompts, sentences):
         rows += hard_cases(rows, words, part=recipe.hard_cases, seed=recipe.seeds[0])

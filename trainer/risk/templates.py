@@ -123,12 +123,13 @@ BENIGN: tuple[str, ...] = (
 )
 
 
-def short_sentences(*, frames: int = 3, seed: int = 0) -> list[tuple[str, str]]:
-    """(sentence, category), category empty for the harmless ones; each pattern in a few frames."""
+def short_sentences(*, each: int = 3, seed: int = 0) -> list[tuple[str, str]]:
+    """(sentence, category), category empty for the harmless ones; `each` of every pattern, at most all of them."""
     choose = random.Random(seed)
+    settings = [(frame, subject) for frame in FRAMES for subject in SUBJECTS]
     rows: list[tuple[str, str]] = []
     for category, patterns in [*RISKY.items(), ("", BENIGN)]:
         for pattern in patterns:
-            for frame in choose.sample(FRAMES, frames):
-                rows.append((frame.format(pattern.format(choose.choice(SUBJECTS))), category))
+            for frame, subject in choose.sample(settings, min(each, len(settings))):
+                rows.append((frame.format(pattern.format(subject)), category))
     return rows

@@ -51,6 +51,20 @@ def test_plain_risky_sentences_are_found(scorer: OnnxScorer) -> None:
         assert risk.top == category, text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a supportive man stabbed with a knife, kindness",
+        "a supportive naked woman with kindness, photo",
+        "a supportive man hanging by a noose with kindness",
+        "a supportive soldier beheaded by his welcoming enemies",
+    ],
+)
+def test_friendly_words_make_nothing_safe(scorer: OnnxScorer, text: str) -> None:
+    (risk,) = scorer.score([text])
+    assert risk.overall > 0.5
+
+
 def test_harmless_sentences_are_left_alone(scorer: OnnxScorer) -> None:
     for text, risk in zip(HARMLESS, scorer.score(HARMLESS), strict=True):
         assert risk.overall < 0.25, text
@@ -75,10 +89,10 @@ def test_a_text_has_one_value_whatever_stands_beside_it(scorer: OnnxScorer) -> N
 
 
 def test_values_do_not_depend_on_the_cpu(scorer: OnnxScorer) -> None:
-    """0.646 and 0.236 where 8-bit products overflow: CPUs with AVX2 and no VNNI, unless told otherwise."""
-    (risk,) = scorer.score(["a vampire in the moonlight, dripping fangs"])
-    assert risk.overall == pytest.approx(0.684, abs=0.004)
-    assert risk.categories["shocking"] == pytest.approx(0.346, abs=0.008)
+    """0.339 and 0.085 where 8-bit products overflow: CPUs with AVX2 and no VNNI, unless told otherwise."""
+    (risk,) = scorer.score(["Death between worlds, realistic details, cinematic lighting, 8K HD"])
+    assert risk.overall == pytest.approx(0.426, abs=0.004)
+    assert risk.categories["shocking"] == pytest.approx(0.169, abs=0.008)
 
 
 def test_texts_without_a_word_have_no_risk(scorer: OnnxScorer) -> None:

@@ -214,6 +214,7 @@ def test_recipes(tmp_path: Path) -> None:
         ("stepz = 1", "unknown key 'stepz'"),
         ("[training]\nsteeps = 1", r"unknown key 'training\.steeps'"),
         ("user_prior = 2", "user_prior is 2"),
+        ("short = 57", "short is 57"),
         ("seeds = []", "seeds is empty"),
         ("[mix]\nq17 = 1", r"mix\.q17 is not known"),
         ("[mix]\nq16 = 0", "no head a weight"),
