@@ -101,7 +101,7 @@ def test_a_scorer_that_fails_never_lets_the_prompt_through(service: Service, sco
 
 
 def test_strictness_decides(service: Service, scorer: FakeScorer) -> None:
-    scorer.risky["gloomy"] = ("violence", 0.45)
+    scorer.risky["gloomy"] = ("violence", 0.4)
     passes = {s: not safe("a gloomy wood", s, "empty").args[2] for s in ("relaxed", "strict")}
     assert passes == {"relaxed": True, "strict": False}
 
@@ -226,7 +226,7 @@ def test_a_list_of_prompts_from_lines(host: Any) -> None:
 def test_the_floor_of_the_server_binds_every_node(
     service: Service, scorer: FakeScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer.risky["gloomy"] = ("violence", 0.45)
+    scorer.risky["gloomy"] = ("violence", 0.4)
     assert safe("a gloomy wood", "relaxed", "empty").args[0] == "a gloomy wood"
     monkeypatch.setenv("POSI_ENFORCE", "refuse")
     monkeypatch.setenv("POSI_ENFORCE_POLICY", "strict")
