@@ -9,6 +9,7 @@ from pathlib import Path
 from ...posi_core.errors import UsageError
 from .. import recipe
 from .examples import HEADS
+from .templates import MOST_EACH
 from .training import TrainingConfig
 
 
@@ -20,7 +21,7 @@ class RiskRecipe:
         seeds: one training run each; the weights of all runs are averaged (Wortsman et al. 2022).
         user_prior: users' prompts get this part of the share that a linear model of I2P predicts for them.
         pairs: how many of CoProV2's pairs to train on, at most.
-        short: how many short plain sentences to make of each pattern, at most 56.
+        short: how many short plain sentences to make of each pattern.
         hard_cases: the part of the texts, in [0, 1], that are shown once more with words of clean texts strewn in.
         mix: how much of each head goes into the overall risk; those left out do not.
         training: hyperparameters of each run.
@@ -39,8 +40,8 @@ class RiskRecipe:
             raise UsageError("seeds is empty: name at least one")
         if not 0 <= self.user_prior <= 1:
             raise UsageError(f"user_prior is {self.user_prior!r}: a number from 0 to 1")
-        if not 0 <= self.short <= 56:
-            raise UsageError(f"short is {self.short!r}: a whole number from 0 to 56")
+        if not 0 <= self.short <= MOST_EACH:
+            raise UsageError(f"short is {self.short!r}: a whole number from 0 to {MOST_EACH}")
         if not 0 <= self.hard_cases <= 1:
             raise UsageError(f"hard_cases is {self.hard_cases!r}: a number from 0 to 1")
         for head in self.mix:

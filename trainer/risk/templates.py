@@ -123,13 +123,17 @@ BENIGN: tuple[str, ...] = (
 )
 
 
+MOST_EACH = len(FRAMES) * len(SUBJECTS)
+"""Different sentences that one pattern gives."""
+
+
 def short_sentences(*, each: int = 3, seed: int = 0) -> list[tuple[str, str]]:
-    """(sentence, category), category empty for the harmless ones; `each` of every pattern, at most all of them."""
+    """(sentence, category), category empty for the harmless ones; `each` of every pattern, at most MOST_EACH."""
     choose = random.Random(seed)
     settings = [(frame, subject) for frame in FRAMES for subject in SUBJECTS]
     rows: list[tuple[str, str]] = []
     for category, patterns in [*RISKY.items(), ("", BENIGN)]:
         for pattern in patterns:
-            for frame, subject in choose.sample(settings, min(each, len(settings))):
+            for frame, subject in choose.sample(settings, min(each, MOST_EACH)):
                 rows.append((frame.format(pattern.format(subject)), category))
     return rows
