@@ -68,7 +68,7 @@ class TestTextOnly:
         assert found["changes"]
 
     def test_a_safe_prompt_with_all_syntax_comes_out_as_it_went_in(self, comfy: Comfy) -> None:
-        text = "(castle:1.2), <lora:fog:0.8>, embedding:mist, __season__ \\(old\\)"
+        text = "(castle:1.2), <lora:tree:0.8>, embedding:mist, __season__ \\(old\\)"
         found = verdict(comfy.run({"1": safe_prompt(text)}))
         assert (found["action"], found["text"]) == ("pass", text)
 
@@ -155,7 +155,7 @@ class TestSampling:
         assert succeeded(comfy.run(graph))
 
     def test_two_queued_prompts_both_end(self, comfy: Comfy) -> None:
-        texts = ("a bloody axe on a table, photo", "a corpse in a swamp, matte painting")
+        texts = ("a bloody axe in a skull, photo", "a corpse in a swamp, matte painting")
         ids = [comfy.queue(sampler_graph(["1", 0], seed=4, **{"1": safe_prompt(text)})) for text in texts]
         for prompt_id, text in zip(ids, texts, strict=True):
             found = verdict(comfy.wait(prompt_id))
@@ -197,7 +197,7 @@ class TestInterruptAndMemory:
             time.sleep(0.2)
         else:
             raise AssertionError(comfy.get("/posi/v1/status"))
-        assert verdict(comfy.run({"1": safe_prompt("a knight with a bloody sword over his slain enemy")}))[
+        assert verdict(comfy.run({"1": safe_prompt("a knight killing his enemy with a bloody sword")}))[
             "action"
         ] in (
             "rewrite",
