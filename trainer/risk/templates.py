@@ -134,6 +134,6 @@ def short_sentences(*, each: int = 3, seed: int = 0) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for category, patterns in [*RISKY.items(), ("", BENIGN)]:
         for pattern in patterns:
-            for frame, subject in choose.sample(settings, min(each, MOST_EACH)):
+            for frame, subject in choose.sample(settings, each):
                 rows.append((frame.format(pattern.format(subject)), category))
     return rows

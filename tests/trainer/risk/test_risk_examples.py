@@ -110,7 +110,7 @@ def test_short_sentences_cover_every_category_and_repeat_exactly() -> None:
 def test_short_sentences_come_in_the_number_asked_for(source: Path) -> None:
     many = short_sentences(each=20)
     assert len({text for text, _ in many}) == len(many) == 20 * (len(BENIGN) + sum(map(len, RISKY.values())))
-    assert len(short_sentences(each=1000)) == MOST_EACH * len(many) // 20
+    assert len(short_sentences(each=MOST_EACH)) == MOST_EACH * len(many) // 20
     rows = [
         row for row in sentence_examples(training_texts(source), pairs=20, short=5) if row.source == "short"
     ]
