@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from fakes import FakeScorer
 from posi.posi_core.errors import UsageError
-from posi.trainer.data.best import JOURNAL, TRAIN, VALIDATION, BestOf, best_of, choose, fate
+from posi.trainer.data.best import JOURNAL, TRAIN, VALIDATION, BestOf, best_of, choose, fate, write_pairs
 from posi.trainer.data.guided import Guide
 from posi.trainer.evaluation.names import NameFinder
 from posi.trainer.rewards.protocol import RewardBatch
@@ -107,11 +107,34 @@ def test_a_teacher_s_answer_takes_part_and_alone_without_samples(tmp_path: Path)
     assert counts == {"better": 1, "nothing better, but risky": 1}
 
 
-def test_a_harmless_prompt_is_its_own_answer_and_nothing_is_generated() -> None:
+def test_a_harmless_prompt_is_its_own_answer_and_nothing_but_the_greedy_one_is_generated() -> None:
     rewriter = Samples("sword", "clean sword")
     row = choose("calm sea", rewriter, LessRisk(), BestOf(samples=8, harmless=0.05), "clean sword")
-    assert (row["clean"], rewriter.asked) == ("calm sea", [])
+    assert (row["clean"], row["greedy"], rewriter.asked) == ("calm sea", "sword", ["calm sea"])
     assert fate(row, BestOf()) == "unchanged"
+
+
+def test_a_greedy_rewrite_that_the_choice_beats_is_its_rejected_side(tmp_path: Path) -> None:
+    run(["bloody sword", "calm sea"], tmp_path / "worse", Samples("sword", "clean sword"), gain=0.1)
+    written = pairs(tmp_path / "worse" / TRAIN) + pairs(tmp_path / "worse" / VALIDATION)
+    assert {(pair["clean"], pair["rejected"]) for pair in written} == {
+        ("clean sword", "sword"),
+        ("calm sea", "sword"),
+    }
+    run(["bloody sword"], tmp_path / "close", Samples("sword", "clean sword"), gain=0.3)
+    (pair,) = pairs(tmp_path / "close" / VALIDATION)
+    assert "rejected" not in pair
+
+
+def test_a_word_that_stands_for_everything_is_taught_a_few_times_only(tmp_path: Path) -> None:
+    rows = [
+        {"toxic": f"bloody {noun}", "clean": f"peaceful {noun}", "score": 1.0, "own_score": 0.0, "risk": 0.1}
+        for noun in ("barn", "sword", "tower", "hill")
+    ]
+    counts = write_pairs(rows, tmp_path, BestOf())
+    assert counts == {"better": 2, "a common word": 2}
+    known = [{**row, "greedy": "peaceful house", "greedy_score": 0.0} for row in rows]
+    assert write_pairs(known, tmp_path, BestOf()) == {"better": 4}
 
 
 def test_changes_for_which_the_reward_does_not_pay_are_not_taught() -> None:

@@ -34,6 +34,28 @@ def train_sft(
         typer.echo(f"{name:24} {value:.4f}")
 
 
+@train_app.command("dpo")
+def train_dpo(
+    config: Config,
+    run: Run,
+    adapter: Annotated[
+        str | None, typer.Option(help="Folder of the adapter to improve, instead of the recipe's.")
+    ] = None,
+    pairs: Annotated[
+        str | None, typer.Option(help="Pairs of `posi data best`, instead of the recipe's.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all by default.")] = None,
+) -> None:
+    """Prefer the best of many answers to the greedy one, by TRL's DPO: without sampling, so CPUs will do."""
+    from ..dpo import load_config, run_dpo
+
+    made = load_config(config, adapter=adapter, pairs=pairs, threads=threads)
+    means = run_dpo(made, run)
+    for name in ("loss", "rewards/accuracies", "rewards/margins"):
+        if name in means:
+            typer.echo(f"{name:24} {means[name]:.4f}")
+
+
 @train_app.command("ppo")
 def train_ppo(
     config: Config,

@@ -20,6 +20,7 @@ from ...posi_core.errors import UsageError
 from ...posi_core.safe_prompt.reverting import least_changed
 from ..evaluation.names import has_names
 from ..journal import drop_cut_line
+from ..rewards.faults import new_words
 from ..rewards.protocol import Reward
 from .sources import write_rows
 from .split import text_key
@@ -27,6 +28,9 @@ from .split import text_key
 if TYPE_CHECKING:
     from ...posi_core.rewriter import Rewriter
     from .guided import Guide
+
+_SEEN_TWICE = 2
+"""A word is not common yet."""
 
 JOURNAL, TRAIN, VALIDATION = "chosen.jsonl", "best_train.jsonl.gz", "best_validation.jsonl.gz"
 
@@ -38,9 +42,11 @@ class BestOf:
     With samples or a guide the greedy rewrite takes part too; without either nothing is generated, and the reward
     only sorts known pairs.
 
-    A prompt with a predicted risk of at most `harmless` is its own answer: nothing is generated for it, and nothing
-    guided where the greedy rewrite is as harmless. Another pair is kept when its rewrite scores `gain` more than the
-    prompt itself and has a risk of at most `most_risk`.
+    A prompt with a predicted risk of at most `harmless` is its own answer, and nothing is guided where the greedy
+    rewrite is as harmless. Another pair is kept when its rewrite scores `gain` more than the prompt itself and has a
+    risk of at most `most_risk`, unless it brings in a word that is new in more than `common` of the pairs so far, in
+    three at least: a reward that likes "peace" would have everything become peaceful.
+    Where the choice scores `gain` more than the greedy rewrite, that is its `rejected` side, for `posi train dpo`.
     """
 
     samples: int = 0
@@ -48,6 +54,7 @@ class BestOf:
     gain: float = 0.25
     most_risk: float = 0.4
     harmless: float = 0.2
+    common: float = 0.04
     validation_share: float = 0.04
     seed: int = 0
 
@@ -93,9 +100,9 @@ def choose(
 ) -> dict[str, Any]:
     """One journal row: the best text with its score and risk, and the prompt's own."""
     texts, greedy = [prompt], None
+    if settings.samples or guide is not None:
+        greedy = next(iter(rewriter.rewrite(prompt)), None)
     if not _is_harmless(prompt, prompt, reward, settings):
-        if settings.samples or guide is not None:
-            greedy = next(iter(rewriter.rewrite(prompt)), None)
         enough = greedy is not None and _is_harmless(prompt, greedy, reward, settings)
         found = [known, greedy, *_candidates(prompt, rewriter, reward, settings, None if enough else guide)]
         names = guide.harmless(prompt) if guide is not None else ()
@@ -107,6 +114,10 @@ def choose(
         texts = [prompt, texts[best], *fewer]
         judged = reward([prompt] * len(texts), texts)
         best = int(judged.scores.argmax())
+    rejected = {}
+    if greedy is not None:
+        (score,) = reward([prompt], [greedy]).scores
+        rejected = {"greedy": greedy, "greedy_score": round(float(score), 4)}
     return {
         "toxic": prompt,
         "clean": texts[best],
@@ -114,6 +125,7 @@ def choose(
         "risk": round(float(judged.parts["risk"][best]), 4),
         "own_score": round(float(judged.scores[0]), 4),
         "own_risk": round(float(judged.parts["risk"][0]), 4),
+        **rejected,
     }
 
 
@@ -162,9 +174,9 @@ def fate(row: dict[str, Any], settings: BestOf) -> str:
 
 def write_pairs(rows: Sequence[dict[str, Any]], out: Path, settings: BestOf) -> dict[str, int]:
     """Write the two gzip files of pairs; a fixed part of the prompts, by their order, is for validation."""
-    fates = [fate(row, settings) for row in rows]
+    fates = _without_common_words(rows, [fate(row, settings) for row in rows], settings.common)
     pairs = [
-        {"toxic": row["toxic"], "clean": row["clean"], "source": "best"}
+        {"toxic": row["toxic"], "clean": row["clean"], "source": "best", **_rejected(row, settings)}
         for row, what in zip(rows, fates, strict=True)
         if what in ("better", "unchanged")
     ]
@@ -172,6 +184,32 @@ def write_pairs(rows: Sequence[dict[str, Any]], out: Path, settings: BestOf) -> 
     write_rows(out / TRAIN, [pair for place, pair in enumerate(pairs) if place % every])
     write_rows(out / VALIDATION, pairs[::every])
     return dict(Counter(fates))
+
+
+def _without_common_words(rows: Sequence[Mapping[str, Any]], fates: list[str], share: float) -> list[str]:
+    """`fates`, in order, with "a common word" for a better rewrite that brings in a word that many others did.
+
+    A word of the greedy rewrite is no news: the pair does not teach it.
+    """
+    found: list[str] = []
+    counts: Counter[str] = Counter()
+    pairs = 0
+    for row, what in zip(rows, fates, strict=True):
+        if what == "better":
+            new = new_words(f"{row['toxic']} {row.get('greedy', '')}", row["clean"])
+            if any(counts[word] + 1 > max(share * (pairs + 1), _SEEN_TWICE) for word in new):
+                what = "a common word"
+            else:
+                counts.update(new)
+                pairs += 1
+        found.append(what)
+    return found
+
+
+def _rejected(row: Mapping[str, Any], settings: BestOf) -> dict[str, str]:
+    if "greedy" not in row or row["score"] < row["greedy_score"] + settings.gain:
+        return {}
+    return {"rejected": row["greedy"]}
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

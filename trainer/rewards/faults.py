@@ -106,7 +106,7 @@ def overused(originals: Sequence[str], rewrites: Sequence[str]) -> list[float]:
     is the sum over a rewrite's new words, at most 1. "celebration" that replaces a tenth of everything is no rewriting.
     A compound counts by its parts: a policy once wrote "flower-filled", "flower-shaped" and "flower-loving" everywhere.
     """
-    new = [_parts(b) - _parts(a) - _GRAMMAR for a, b in zip(originals, rewrites, strict=True)]
+    new = [new_words(a, b) for a, b in zip(originals, rewrites, strict=True)]
     answers = Counter(originals)
     mine: dict[str, Counter[str]] = {original: Counter() for original in answers}
     for original, found in zip(originals, new, strict=True):
@@ -120,6 +120,11 @@ def overused(originals: Sequence[str], rewrites: Sequence[str]) -> list[float]:
         min(sum(total[word] - mine[original][word] / answers[original] for word in found) / others, 1.0)
         for original, found in zip(originals, new, strict=True)
     ]
+
+
+def new_words(original: str, rewrite: str) -> set[str]:
+    """Words of `rewrite` that `original` does not have: of four letters and more, compounds as their parts."""
+    return _parts(rewrite) - _parts(original) - _GRAMMAR
 
 
 def _parts(text: str) -> set[str]:
