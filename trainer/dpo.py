@@ -33,6 +33,7 @@ class DPOConfig:
         rank, alpha, targets: Of the new LoRA.
         epochs, batch_size, learning_rate, warmup_share: A batch is so many pairs; the schedule is cosine to zero.
         max_tokens: Pairs with a longer side (prompt and answer together) are left out.
+        reward, reward_options: What `posi data best --config` chooses the pairs by, see `rewards.build_reward`.
         threads: CPU threads of PyTorch, null for every core of the process.
     """
 
@@ -53,6 +54,8 @@ class DPOConfig:
     log_every: int = 5
     seed: int = 0
     threads: int | None = None
+    reward: str = "distilled"
+    reward_options: Mapping[str, Any] = field(default_factory=dict)
     template: Template = field(default_factory=Template)
 
     def __post_init__(self) -> None:

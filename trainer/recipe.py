@@ -25,15 +25,20 @@ def load_recipe(
 
     Overrides that are not None replace the file's values. Raises UsageError when it is no TOML file, or as `fill`.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as TOML: {error}") from None
+    values = read_toml(path)
     for name, inner in tables.items():
         if name in values:
             values[name] = fill(inner, values[name], str(path), f"{name}.")
     values.update({key: value for key, value in (overrides or {}).items() if value is not None})
     return fill(kind, values, str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises UsageError when `path` is no TOML file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as TOML: {error}") from None
 
 
 def fill(kind: type[T], values: Mapping[str, Any], where: str, table: str = "") -> T:

@@ -123,6 +123,19 @@ def test_a_file_without_rejected_sides_is_refused(config: DPOConfig, tmp_path: P
         run_dpo(dataclasses.replace(config, pairs=pairs), tmp_path / "run", dtype=torch.float32)
 
 
+def test_our_recipe_holds_the_reward_that_chooses_its_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from posi.trainer.rewards import build
+
+    path = Path(__file__).parents[2] / "trainer" / "recipes" / "smollm2-135m" / "dpo.toml"
+    assert load_config(path).beta == 0.1
+    asked: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(build, "build_reward", lambda kind, options: asked.append((kind, options)))
+    build.reward_of(path)
+    ((kind, options),) = asked
+    assert (kind, options["lost_names"]) == ("distilled", 4.0)
+    assert options["scorers"]
+
+
 def test_a_wrong_value_is_named(tmp_path: Path) -> None:
     path = tmp_path / "dpo.toml"
     path.write_text('base = "b"\nadapter = "a"\npairs = "p"\nbeta = 0.0\n')

@@ -106,7 +106,7 @@ def data_best(
         Path, typer.Option("--out", help="Folder for the pairs; an unfinished one is gone on with.")
     ] = Path("data/best"),
     config: Annotated[
-        Path, typer.Option("--config", help="Recipe of `posi train ppo`, for its distilled reward.")
+        Path, typer.Option("--config", help="Recipe of `posi train ppo` or `dpo`, for its distilled reward.")
     ] = Path("trainer/recipes/smollm2-135m/ppo.toml"),
     model: Annotated[
         Path | None, typer.Option("--model", help="GGUF that samples; the shipped one by default.")
@@ -138,10 +138,8 @@ def data_best(
     from ..data.best import BestOf, best_of
     from ..data.guided import Guide
     from ..evaluation.names import NameFinder, common_words
-    from ..ppo.config import load_config
-    from ..rewards.build import build_reward
+    from ..rewards.build import reward_of
 
-    recipe = load_config(config)
     files = prompts or [Path("data/sft/rl_prompts.jsonl.gz")]
     rows = [row for file in files for row in read_rows(file)]
     captions = [row["prompt"] for row in rows if row.get("source") == "coco_captions"]
@@ -157,7 +155,7 @@ def data_best(
                 texts,
                 out,
                 parts.rewriter(),
-                build_reward(recipe.reward, recipe.reward_options),
+                reward_of(config),
                 BestOf(samples=samples, temperature=temperature, harmless=harmless, seed=seed),
                 known={row["prompt"]: row["clean"] for row in rows if row.get("clean")},
                 guide=guide,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...posi_core.errors import UsageError
-from ..recipe import fill
+from ..recipe import fill, read_toml
 from .protocol import Reward
 
 KINDS = ("distilled", "image", "mixed")
@@ -48,6 +48,12 @@ def build_reward(
             rewards[name] = (reward, float(table.get("weight", 1.0)))
         return MixedReward(rewards)
     raise UsageError(f"reward is {kind!r}; it must be one of {', '.join(KINDS)}")
+
+
+def reward_of(recipe: Path) -> Reward:
+    """The reward that a recipe's `reward` and `reward_options` describe, whatever it trains. Raises as `build_reward`."""
+    values = read_toml(recipe)
+    return build_reward(values.get("reward", "distilled"), values.get("reward_options", {}))
 
 
 @dataclass(frozen=True)
