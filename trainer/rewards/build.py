@@ -51,7 +51,7 @@ def build_reward(
 
 
 def reward_of(recipe: Path) -> Reward:
-    """The reward that a recipe's `reward` and `reward_options` describe, whatever it trains. Raises as `build_reward`."""
+    """The reward that `reward` and `reward_options` of any recipe describe. Raises as `build_reward`."""
     values = read_toml(recipe)
     return build_reward(values.get("reward", "distilled"), values.get("reward_options", {}))
 
