@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..posi_core.errors import ModelFileError
+from ..posi_core.errors import ModelFileError, UsageError
 from .template import Template
 
 NOTE_FILE = "posi.json"
@@ -37,3 +37,9 @@ def read_note(folder: Path) -> AdapterNote:
         raise ModelFileError(
             f"cannot read {path} ({error!r}): name a folder that `posi train sft` wrote (its `adapter`)"
         ) from None
+
+
+def require_template(folder: Path, template: Template) -> None:
+    """Raises UsageError when the adapter in `folder` was trained with another template, ModelFileError as above."""
+    if read_note(folder).template != template:
+        raise UsageError(f"the adapter {folder} was trained with another template: copy its {NOTE_FILE}'s")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..posi_core.errors import UsageError
-from .adapter_note import AdapterNote
+from .adapter_note import AdapterNote, require_template
 from .base import use_threads
 from .merge import load_merged
 from .recipe import load_recipe
-from .run_folder import git_commit, write_run
+from .run_folder import git_commit, last_values, write_run
 from .sft.dataset import read_pairs
 from .sft.run import newest_checkpoint, save_adapter
 from .template import Template
@@ -86,6 +86,7 @@ def run_dpo(config: DPOConfig, folder: Path, *, dtype: Any = None) -> dict[str, 
     from .dpo_trainer import RewriterDPOTrainer
     from .precision import native_dtype
 
+    require_template(Path(config.adapter), config.template)
     threads = use_threads(config.threads)
     transformers.set_seed(config.seed)
     dtype = dtype or native_dtype()
@@ -93,7 +94,7 @@ def run_dpo(config: DPOConfig, folder: Path, *, dtype: Any = None) -> dict[str, 
     on_gpu = torch.cuda.is_available()
     model = merged.model.to(dtype)
     if not on_gpu:
-        model.set_attn_implementation("eager")
+        model.set_attn_implementation("eager")  # faster on a CPU, as in SFT
     rows = preferences(read_pairs(Path(config.pairs)), merged.tokenizer, config)
     if not rows:
         raise UsageError(
@@ -139,10 +140,7 @@ def run_dpo(config: DPOConfig, folder: Path, *, dtype: Any = None) -> dict[str, 
     history = trainer.state.log_history
     (folder / "metrics.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     save_adapter(trainer.model, folder / "adapter", AdapterNote(config.base, config.template, git_commit()))
-    means: dict[str, float] = {}
-    for entry in history:
-        means.update({key: float(value) for key, value in entry.items() if isinstance(value, int | float)})
-    return means
+    return last_values(history)
 
 
 def preferences(

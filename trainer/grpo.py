@@ -15,7 +15,7 @@ from .ppo.config import PPOConfig
 from .ppo.setup import lora, stop_token
 from .rewards.build import build_reward
 from .rewards.protocol import Reward
-from .run_folder import write_run
+from .run_folder import last_values, write_run
 
 
 def run_grpo(
@@ -89,10 +89,7 @@ def run_grpo(
     trainer.model.save_pretrained(str(folder / "adapter"))
     history = trainer.state.log_history
     (folder / "metrics.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
-    means: dict[str, float] = {}
-    for entry in history:
-        means.update({key: float(value) for key, value in entry.items() if isinstance(value, int | float)})
-    return means
+    return last_values(history)
 
 
 class _Adapted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,14 @@ def write_run(folder: Path, config: Any, **facts: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     run = {"config": settings, "commit": git_commit(), "versions": versions(), **facts}
     path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+
+
+def last_values(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The last number that a transformers trainer's log has for each key."""
+    found: dict[str, float] = {}
+    for entry in history:
+        found.update({key: float(value) for key, value in entry.items() if isinstance(value, int | float)})
+    return found
 
 
 def versions() -> dict[str, str]:

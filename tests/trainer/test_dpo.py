@@ -123,6 +123,12 @@ def test_a_file_without_rejected_sides_is_refused(config: DPOConfig, tmp_path: P
         run_dpo(dataclasses.replace(config, pairs=pairs), tmp_path / "run", dtype=torch.float32)
 
 
+def test_an_adapter_of_another_template_is_refused(config: DPOConfig, tmp_path: Path) -> None:
+    other = dataclasses.replace(config, template=dataclasses.replace(config.template, prefix="Rewrite: "))
+    with pytest.raises(UsageError, match="another template"):
+        run_dpo(other, tmp_path / "run", dtype=torch.float32)
+
+
 def test_our_recipe_holds_the_reward_that_chooses_its_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     from posi.trainer.rewards import build
 

@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...posi_core.errors import UsageError
-from ..adapter_note import AdapterNote, read_note
+from ..adapter_note import AdapterNote, require_template
 from ..base import load_base, use_threads
 from ..run_folder import git_commit, write_run
 from .config import SFTConfig
@@ -112,10 +111,7 @@ def _under_adapter(base: Any, config: SFTConfig) -> Any:
     from peft import LoraConfig, PeftModel, get_peft_model
 
     if config.adapter:
-        if read_note(Path(config.adapter)).template != config.template:
-            raise UsageError(
-                f"the adapter {config.adapter} was trained with another template: copy its posi.json's"
-            )
+        require_template(Path(config.adapter), config.template)
         return PeftModel.from_pretrained(base, config.adapter, is_trainable=True, autocast_adapter_dtype=True)
     lora = LoraConfig(
         r=config.rank,
