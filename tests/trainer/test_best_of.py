@@ -13,6 +13,7 @@ import pytest
 from fakes import FakeScorer
 from posi.posi_core.errors import UsageError
 from posi.trainer.data.best import JOURNAL, TRAIN, VALIDATION, BestOf, best_of, choose, fate, write_pairs
+from posi.trainer.data.favourites import FEWEST, Favourites
 from posi.trainer.data.guided import Guide
 from posi.trainer.evaluation.names import NameFinder
 from posi.trainer.rewards.protocol import RewardBatch
@@ -135,6 +136,52 @@ def test_a_word_that_stands_for_everything_is_taught_a_few_times_only(tmp_path: 
     assert counts == {"better": 2, "a common word": 2}
     known = [{**row, "greedy": "peaceful house", "greedy_score": 0.0} for row in rows]
     assert write_pairs(known, tmp_path, BestOf()) == {"better": 4}
+
+
+def test_what_the_whole_search_found_takes_part_where_the_greedy_answer_is_risky() -> None:
+    def search(prompt: str) -> str:
+        asked.append(prompt)
+        return found
+
+    asked: list[str] = []
+    found = "clean sword"
+    row = choose("bloody sword", Samples("sword"), LessRisk(), BestOf(), search=search)
+    assert (row["clean"], row["greedy"], asked) == ("clean sword", "sword", ["bloody sword"])
+    found = ""  # blocked
+    assert choose("bloody sword", Samples("sword"), LessRisk(), BestOf(), search=search)["clean"] == "sword"
+    asked.clear()
+    choose("bloody sword", Samples("clean sword"), LessRisk(), BestOf(harmless=0.1), search=search)
+    assert not asked
+
+
+def test_words_that_the_greedy_answers_bring_in_everywhere_cost_in_the_choice() -> None:
+    rows = [
+        {"toxic": f"bloody {noun}", "greedy": "flower-shaped sword"} for noun in ("barn", "hill", "tower")
+    ]
+    reward = Favourites(LessRisk(), 10.0, rows)
+    share = 3 / FEWEST
+    assert reward.share("bloody sword", "flower sword") == pytest.approx(share)
+    assert reward.share("a flower", "flower sword") == pytest.approx(share)  # sword alone is new
+    assert reward.share("bloody sword", "clean sword") == 0
+    judged = reward(["bloody sword"] * 2, ["sword", "flower sword"])
+    assert judged.scores == pytest.approx([0.7, 0.6 - 10 * share], abs=1e-6)
+    assert judged.parts["risk"] == pytest.approx([0.3, 0.4])
+    for _ in range(20 * FEWEST):
+        reward.add({"toxic": "a", "greedy": "flower flower shaped"})
+    assert reward.share("bloody", "flower shaped") == 1.0
+
+
+def test_favourites_are_counted_from_the_journal_when_a_run_goes_on(tmp_path: Path) -> None:
+    names = [f"bloody sword {n}" for n in range(8)]
+    flowers = Samples("flower sword", "clean sword")
+    run(names, tmp_path / "whole", flowers, favourites=4.0)
+    run(names[:5], tmp_path / "two", flowers, favourites=4.0)
+    run(names, tmp_path / "two", flowers, favourites=4.0)
+    first, second = ((tmp_path / name / JOURNAL).read_text() for name in ("whole", "two"))
+    assert first == second
+    scores = [json.loads(line)["greedy_score"] for line in first.splitlines()]
+    assert scores[0] == pytest.approx(0.6)
+    assert scores[7] == pytest.approx(0.6 - 4.0 * 7 / FEWEST, abs=1e-4)
 
 
 def test_changes_for_which_the_reward_does_not_pay_are_not_taught() -> None:

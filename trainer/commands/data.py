@@ -121,6 +121,13 @@ def data_best(
             min=0, help="Samples a prompt; without them and rounds the pairs of --prompts are sorted."
         ),
     ] = 0,
+    search: Annotated[
+        str,
+        typer.Option(help="Policy whose whole search also gives an answer, where it finds one; empty: none."),
+    ] = "",
+    favourites: Annotated[
+        float, typer.Option(min=0.0, help="Price of new words, times their share of the greedy rewrites.")
+    ] = 0.0,
     harmless: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="A prompt of at most this predicted risk stays as it is.")
     ] = 0.2,
@@ -134,7 +141,7 @@ def data_best(
 
     from ...posi_core.prompt_file import read_rows
     from ...posi_core.risk import load_scorer
-    from ...posi_core.safe_prompt.parts import Parts
+    from ...posi_core.safe_prompt import Parts, SafePrompter
     from ..data.best import BestOf, best_of
     from ..data.guided import Guide
     from ..evaluation.names import NameFinder, common_words
@@ -148,6 +155,13 @@ def data_best(
     texts = texts[:count]
     guide = Guide(load_scorer(), NameFinder(common_words(captions)), rounds) if rounds else None
     parts = Parts(model)
+    searching = SafePrompter(search, parts=parts, cache=False) if search else None
+
+    def found_by_search(prompt: str) -> str:
+        assert searching is not None
+        verdict = searching.rewrite(prompt, syntax="plain")
+        return "" if verdict.blocked else verdict.text
+
     try:
         with Progress() as bar:
             task = bar.add_task("best of n", total=len(texts))
@@ -156,9 +170,16 @@ def data_best(
                 out,
                 parts.rewriter(),
                 reward_of(config),
-                BestOf(samples=samples, temperature=temperature, harmless=harmless, seed=seed),
+                BestOf(
+                    samples=samples,
+                    temperature=temperature,
+                    harmless=harmless,
+                    favourites=favourites,
+                    seed=seed,
+                ),
                 known={row["prompt"]: row["clean"] for row in rows if row.get("clean")},
                 guide=guide,
+                search=found_by_search if searching else None,
                 progress=lambda done: bar.advance(task, done),
             )
     finally:

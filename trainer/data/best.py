@@ -22,6 +22,7 @@ from ..evaluation.names import has_names
 from ..journal import drop_cut_line
 from ..rewards.faults import new_words
 from ..rewards.protocol import Reward
+from .favourites import Favourites
 from .sources import write_rows
 from .split import text_key
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 _SEEN_TWICE = 2
 """A word is not common yet."""
 
+Search = Callable[[str], str]
+"""What the whole pipeline makes of a prompt; empty where it blocks."""
+
 JOURNAL, TRAIN, VALIDATION = "chosen.jsonl", "best_train.jsonl.gz", "best_validation.jsonl.gz"
 
 
@@ -39,13 +43,14 @@ JOURNAL, TRAIN, VALIDATION = "chosen.jsonl", "best_train.jsonl.gz", "best_valida
 class BestOf:
     """`samples` rewrites a prompt at `temperature`, besides a known answer and the prompt itself.
 
-    With samples or a guide the greedy rewrite takes part too; without either nothing is generated, and the reward
-    only sorts known pairs.
+    With samples, a guide or a search the greedy rewrite takes part too; without any nothing is generated, and the
+    reward only sorts known pairs.
 
     A prompt with a predicted risk of at most `harmless` is its own answer, and nothing is guided where the greedy
     rewrite is as harmless. Another pair is kept when its rewrite scores `gain` more than the prompt itself and has a
     risk of at most `most_risk`, unless it brings in a word that is new in more than `common` of the pairs so far, in
-    three at least: a reward that likes "peace" would have everything become peaceful.
+    three at least: a reward that likes "peace" would have everything become peaceful. Words that the greedy rewrites
+    bring in everywhere already cost `favourites`, see there.
     Where the choice scores `gain` more than the greedy rewrite, that is its `rejected` side, for `posi train dpo`.
     """
 
@@ -55,6 +60,7 @@ class BestOf:
     most_risk: float = 0.4
     harmless: float = 0.2
     common: float = 0.04
+    favourites: float = 0.0
     validation_share: float = 0.04
     seed: int = 0
 
@@ -68,6 +74,7 @@ def best_of(
     *,
     known: Mapping[str, str] | None = None,
     guide: Guide | None = None,
+    search: Search | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, int]:
     """Choose for every prompt, then write the pairs fit for SFT into `out`; returns counts of what became of them.
@@ -78,12 +85,17 @@ def best_of(
     """
     journal = out / JOURNAL
     out.mkdir(parents=True, exist_ok=True)
-    done = {text_key(row["toxic"]) for row in read_journal(journal)}
+    rows = read_journal(journal)
+    done = {text_key(row["toxic"]) for row in rows}
+    if settings.favourites:
+        reward = Favourites(reward, settings.favourites, rows)
     todo = [text for text in dict.fromkeys(prompts) if text_key(text) not in done]
     progress(len(prompts) - len(todo))
     with journal.open("a", encoding="utf-8") as file:
         for prompt in todo:
-            row = choose(prompt, rewriter, reward, settings, (known or {}).get(prompt), guide)
+            row = choose(prompt, rewriter, reward, settings, (known or {}).get(prompt), guide, search)
+            if isinstance(reward, Favourites):
+                reward.add(row)
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
             progress(1)
@@ -97,14 +109,17 @@ def choose(
     settings: BestOf,
     known: str | None = None,
     guide: Guide | None = None,
+    search: Search | None = None,
 ) -> dict[str, Any]:
     """One journal row: the best text with its score and risk, and the prompt's own."""
     texts, greedy = [prompt], None
-    if settings.samples or guide is not None:
+    if settings.samples or guide is not None or search is not None:
         greedy = next(iter(rewriter.rewrite(prompt)), None)
     if not _is_harmless(prompt, prompt, reward, settings):
         enough = greedy is not None and _is_harmless(prompt, greedy, reward, settings)
         found = [known, greedy, *_candidates(prompt, rewriter, reward, settings, None if enough else guide)]
+        if search is not None and not enough:
+            found.append(search(prompt))
         names = guide.harmless(prompt) if guide is not None else ()
         texts += [text for text in dict.fromkeys(found) if text and text != prompt and has_names(text, names)]
     judged = reward([prompt] * len(texts), texts)
