@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +18,14 @@ accelerate = pytest.importorskip("accelerate")
 from fakes import FakeEncoder, FakeScorer  # noqa: E402
 from killed_run import train_and_kill  # noqa: E402
 from posi.posi_core.errors import UsageError  # noqa: E402
+from posi.trainer.ppo import loop  # noqa: E402
 from posi.trainer.ppo.config import PPOConfig  # noqa: E402
-from posi.trainer.ppo.formulas import guided_gains, leave_one_out  # noqa: E402
+from posi.trainer.ppo.formulas import guided_gains, leave_one_out, most_telling  # noqa: E402
 from posi.trainer.ppo.guidance import Guidance  # noqa: E402
 from posi.trainer.ppo.loop import PPORun  # noqa: E402
 from posi.trainer.ppo.rollout import sample  # noqa: E402
 from posi.trainer.ppo.setup import load_parts, tokenize  # noqa: E402
+from posi.trainer.ppo.step import update  # noqa: E402
 from posi.trainer.rewards.distilled import DistilledReward  # noqa: E402
 from posi.trainer.rewards.protocol import RewardBatch  # noqa: E402
 from tiny_lm import save_tiny_base, tiny_tokenizer  # noqa: E402
@@ -81,6 +84,14 @@ def test_guided_answers_teach_only_by_winning() -> None:
     assert torch.allclose(gains[4:], leave_one_out(scores[4:], 4))
 
 
+def test_the_answers_with_the_most_different_gains_tell_most() -> None:
+    gains = torch.tensor([0.0, -3.0, 2.0, 0.5, -1.0, 9.0, 9.0, 1.0, -9.0, 2.0])
+    assert most_telling(gains, 5, 2).tolist() == [1, 2, 6, 8]
+    assert most_telling(gains, 5, 3).tolist() == [1, 2, 3, 5, 6, 8]
+    assert most_telling(gains, 5, 5).tolist() == list(range(10))
+    assert most_telling(torch.zeros(6), 3, 2).tolist() == [0, 2, 3, 5]
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> PPOConfig:
     return PPOConfig(
@@ -137,6 +148,37 @@ def test_a_run_counts_its_own_answers_alone_and_resumes_to_the_same_trajectory(
     run(tmp_path / "broken").train()
     resumed = (tmp_path / "broken" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in resumed] == rows
+
+
+def test_a_part_of_the_answers_is_learned_from_and_all_are_counted(
+    config: PPOConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[tuple[list[str], list[float]]] = []
+
+    def watched(*arguments: Any) -> dict[str, float]:
+        learned.append((arguments[3].texts, arguments[4].tolist()))
+        return update(*arguments)
+
+    monkeypatch.setattr(loop, "update", watched)
+    config = dataclasses.replace(config, guided=0, learn_from=2, steps=1, unfinished_penalty=0.0)
+    reward = Blamer()
+    parts = load_parts(config, dtype=torch.float32)
+    prompts = ["a dog", "two owls"]
+    PPORun(config, tmp_path, parts, reward, prompts, [], accelerate.Accelerator(cpu=True)).train()
+    (scores,), ((texts, gains),) = reward.given, learned
+    expected = leave_one_out(torch.from_numpy(scores), 5).view(2, 5)
+    assert sorted(gains) == pytest.approx(sorted([*expected.amin(1).tolist(), *expected.amax(1).tolist()]))
+    assert len(texts) == 4
+    row = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert row["score"] == pytest.approx(float(scores.mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"learn_from": 1}, {"learn_from": 6}, {"group_baseline": False, "guided": 0}]
+)
+def test_what_is_learned_from_is_a_part_of_a_group(config: PPOConfig, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="learn_from is"):
+        dataclasses.replace(config, **{"learn_from": 2, **wrong})
 
 
 def test_a_reward_that_blames_nobody_cannot_guide(config: PPOConfig) -> None:

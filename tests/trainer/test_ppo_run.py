@@ -20,7 +20,7 @@ from posi.trainer.ppo import checkpoint  # noqa: E402
 from posi.trainer.ppo.config import PPOConfig, load_config  # noqa: E402
 from posi.trainer.ppo.loop import PPORun, batch_of  # noqa: E402
 from posi.trainer.ppo.policy import PolicyWithValue, RolloutModel  # noqa: E402
-from posi.trainer.ppo.rollout import lay_out, sample, select  # noqa: E402
+from posi.trainer.ppo.rollout import drawn, lay_out, sample, select  # noqa: E402
 from posi.trainer.ppo.setup import load_parts, tokenize  # noqa: E402
 from posi.trainer.ppo.step import evaluate  # noqa: E402
 from posi.trainer.rewards.protocol import RewardBatch  # noqa: E402
@@ -269,6 +269,21 @@ def test_answers_are_those_of_generate_whatever_their_neighbours_do(config: PPOC
             pad_token_id=stop,
         )
         assert answer[: int(sum(mask))] == alone[0, len(prompt) :].tolist()
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely_and_forbidden_ones_never() -> None:
+    torch.manual_seed(0)
+    chances = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.3, 0.0])
+    found = torch.bincount(drawn(chances.log().repeat(20_000, 1)), minlength=6) / 20_000
+    assert found[chances == 0].sum() == 0
+    torch.testing.assert_close(found, chances, atol=0.015, rtol=0)
+
+
+def test_the_largest_random_number_still_draws_an_allowed_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "rand_like", torch.ones_like)
+    assert drawn(torch.tensor([[1.0, 2.0, 3.0, -torch.inf]])).item() == 2
+    monkeypatch.setattr(torch, "rand_like", torch.zeros_like)
+    assert drawn(torch.tensor([[-torch.inf, 2.0, 3.0]])).item() == 1
 
 
 def test_samples_of_a_prompt_stand_together_and_obey_top_k(config: PPOConfig) -> None:

@@ -23,6 +23,9 @@ class PPOConfig:
         and an easy one no good answer; needs `samples` of at least 2.
     guided: so many of the `samples` must do without words that the reward blames (see guidance.py); 0 for none. At
         least two must stay free, and it needs `group_baseline`.
+    learn_from: of each prompt's `samples`, so many enter the update, those with the highest and the lowest gains
+        (`formulas.most_telling`); 0 for all. Where an update takes longer than sampling, as on a CPU, that is most of
+        what can be learned for a part of the time.
     ppo_epochs, minibatch: passes over a step's answers, and answers in a gradient step.
     temperature, top_p, top_k, max_new_tokens: sampling of answers.
     kl_target: nats a sequence; 0 keeps `kl_weight` fixed.
@@ -43,6 +46,7 @@ class PPOConfig:
     samples: int = 1
     group_baseline: bool = False
     guided: int = 0
+    learn_from: int = 0
     minibatch: int = 4
     ppo_epochs: int = 4
     learning_rate: float = 1.9e-5
@@ -91,6 +95,11 @@ class PPOConfig:
         if self.guided and not (self.group_baseline and 0 < self.guided <= self.samples - 2):
             raise UsageError(
                 f"ppo config: guided is {self.guided}; it must be from 0 to samples - 2 = {self.samples - 2}, "
+                "with group_baseline = true"
+            )
+        if self.learn_from and not (self.group_baseline and 2 <= self.learn_from <= self.samples):
+            raise UsageError(
+                f"ppo config: learn_from is {self.learn_from}; it must be 0, or from 2 to samples = {self.samples}, "
                 "with group_baseline = true"
             )
         if self.temperature <= 0:

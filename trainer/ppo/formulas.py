@@ -81,6 +81,20 @@ def guided_gains(scores: Tensor, guided: Tensor, samples: int) -> Tensor:
     return torch.where(free > 0, own, above).reshape(-1)
 
 
+def most_telling(gains: Tensor, samples: int, count: int) -> Tensor:
+    """Where the `count` answers of each prompt with the highest and the lowest gains are, half of each.
+
+    Of all choices of so many it is the one whose gains vary most, and those between teach little (PODS, Xu et al.
+    2025, arXiv 2504.13818). gains: [B], the `samples` answers of a prompt next to each other. Returns rising places,
+    [B / samples * count]; of an odd count one more of the highest.
+    """
+    order = gains.view(-1, samples).argsort(dim=1, stable=True)
+    lowest = count // 2
+    chosen = torch.cat([order[:, :lowest], order[:, samples - (count - lowest) :]], dim=1)
+    first = torch.arange(len(order), device=gains.device)[:, None] * samples
+    return (first + chosen).sort(1).values.reshape(-1)
+
+
 def advantages_and_returns(
     rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float
 ) -> tuple[Tensor, Tensor]:

@@ -19,10 +19,10 @@ from ..rewards.protocol import Reward
 from ..run_folder import write_run
 from . import checkpoint, report
 from .config import PPOConfig
-from .formulas import AdaptiveKL, guided_gains, leave_one_out
+from .formulas import AdaptiveKL, guided_gains, leave_one_out, most_telling
 from .guidance import Guidance
 from .policy import PolicyWithValue, RolloutModel
-from .rollout import sample
+from .rollout import sample, select
 from .setup import Parts, tokenize
 from .step import update
 
@@ -160,11 +160,15 @@ class PPORun:
             gains = guided_gains(scores, ~free, config.samples)
         else:
             gains = leave_one_out(scores, config.samples) if config.group_baseline else scores
+        learning = rollout
+        if config.learn_from:
+            telling = most_telling(gains, config.samples, config.learn_from)
+            gains, learning = gains[telling], select(rollout, telling.to(rollout.mask.device))
         statistics = update(
             model,
             self.policy,
             self.optimizer,
-            rollout,
+            learning,
             gains.to(rollout.mask.device),
             self.controller.weight,
             config,

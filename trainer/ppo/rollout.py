@@ -67,7 +67,7 @@ def sample(
             )
         if banned is not None:
             logits = logits.masked_fill(banned[rows], -torch.inf)
-        chosen = logits.argmax(-1) if greedy else _drawn(warp(None, logits))
+        chosen = logits.argmax(-1) if greedy else drawn(warp(None, logits))
         going = torch.ones_like(rows, dtype=torch.bool)
         for place, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist(), strict=True)):
             answers[row].append(token)
@@ -88,8 +88,19 @@ def sample(
     return lay_out(tokenizer, asked, answers, stop, pad, model.device)
 
 
-def _drawn(logits: Tensor) -> Tensor:
-    return torch.multinomial(logits.softmax(-1), 1).squeeze(1)
+def drawn(logits: Tensor) -> Tensor:
+    """One token a row [B] from logits [B, V].
+
+    By inverse transform on a CPU: `multinomial` draws a random number for every token of the vocabulary there, which
+    takes longer than the model. A GPU's parallel sums need not rise monotonically, and it draws fast anyway.
+    """
+    chances = logits.softmax(-1)
+    if chances.is_cuda:
+        return torch.multinomial(chances, 1).squeeze(1)
+    sums = chances.cumsum(-1)
+    total = sums[:, -1:]
+    point = torch.minimum(torch.rand_like(total) * total, total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(sums, point, right=True).squeeze(1)
 
 
 def _left_padded(prompts: Sequence[list[int]], pad: int, device: Any) -> tuple[Tensor, Tensor]:
