@@ -51,6 +51,7 @@ def load_base(source: str, *, dtype: Any) -> Base:
 
     Raises ModelFileError when it is not there or cannot be read.
     """
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
@@ -62,7 +63,8 @@ def load_base(source: str, *, dtype: Any) -> Base:
             return Base(AutoModelForCausalLM.from_pretrained(source, dtype=dtype), tokenizer, None)
         folder, file = str(gguf.parent), gguf.name
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
-        loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=dtype)
+        # In float32 and rounded below: of a type that its own packed kernels do not take, transformers warns.
+        loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelFileError(
             f"cannot load the base model {source} ({error}): check its name or file"

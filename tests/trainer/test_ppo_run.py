@@ -309,13 +309,13 @@ def test_long_prompts_are_cut_at_whole_tokens_before_the_suffix() -> None:
     assert tokenizer.decode(cut[-6:-1]) == "abcde"
 
 
-@pytest.mark.parametrize("name", ["ppo.toml", "ppo-gpu.toml"])
+@pytest.mark.parametrize("name", ["ppo.toml", "ppo-cpu.toml", "ppo-gpu.toml"])
 def test_our_recipes_load_and_ask_for_names(name: str) -> None:
     config = load_config(Path(__file__).parents[2] / "trainer" / "recipes" / "smollm2-135m" / name)
     assert config.group_baseline
     assert config.reward_options["lost_names"] > 0
     assert config.reward_options["names_source"]
-    assert ("fluency_base" in config.reward_options) == (name == "ppo-gpu.toml")
+    assert ("fluency_base" in config.reward_options) == (name != "ppo.toml")
 
 
 def test_batches_are_a_function_of_step_and_seed() -> None:
