@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from posi.posi_core.errors import ModelFileError
+from posi.trainer.export import greedy
 from posi.trainer.export.atomic import replacing, scratch_folder
 from posi.trainer.export.gguf_file import open_gguf, posi_metadata, read_template, write_gguf
 from posi.trainer.export.layout import rotary_rows
@@ -118,6 +119,7 @@ import sys, time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from posi.trainer.export import greedy
 from posi.trainer.export.atomic import replacing, scratch_folder
 out = Path(sys.argv[1])
 with scratch_folder(out) as folder, replacing(out) as part:
@@ -157,3 +159,19 @@ def test_an_interrupted_export_leaves_no_litter(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_greedy_answers_are_made_without_repacked_weights(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import llama_cpp
+
+    def stop(*_: object, **__: object) -> None:
+        raise ValueError(f"repacked: {defaults.llama_model_default_params().use_extra_bufts}")
+
+    defaults = llama_cpp.llama_cpp
+    monkeypatch.setattr(llama_cpp, "Llama", stop)
+    monkeypatch.setattr(greedy, "read_template", lambda path: Template())
+    with pytest.raises(ModelFileError, match="repacked: False"):
+        greedy.greedy_llama_cpp(source, ["a dog"])
+    assert defaults.llama_model_default_params().use_extra_bufts
