@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..engine import Completion, GenerateRequest, LlamaCppEngine, PromptTemplate
+from ..engine import Completion, EngineStatus, GenerateRequest, LlamaCppEngine, PromptTemplate
 from ..engine.settings import default_threads
 from ..errors import EngineError
 
@@ -105,7 +105,7 @@ def measure(prompts: Sequence[str], setting: Setting, progress: Callable[[int], 
         _ask(engine, prompts[0])
         ours.start = time.perf_counter() - began
         began = time.perf_counter()
-        other = _PlainProcess(setting, threads, engine.template, engine.health().gpu_layers or 0)
+        other = _PlainProcess(setting, threads, engine.template, engine.health())
         try:
             other.call("complete", prompt=prompts[0])
             plain.start = time.perf_counter() - began
@@ -201,7 +201,8 @@ def _trace(other: _PlainProcess, prompt: str, index: int, ours: Answers, plain: 
 class _PlainProcess:
     """The process of plain.py."""
 
-    def __init__(self, setting: Setting, threads: int, template: PromptTemplate, gpu_layers: int) -> None:
+    def __init__(self, setting: Setting, threads: int, template: PromptTemplate, ours: EngineStatus) -> None:
+        """With GPU layers, and with or without repacked weights, as `ours` came to run."""
         self._process = subprocess.Popen(
             [sys.executable, "-X", "utf8", str(PLAIN_FILE)],
             stdin=subprocess.PIPE,
@@ -213,14 +214,15 @@ class _PlainProcess:
         options = {
             "path": str(setting.model),
             "threads": threads,
-            "gpu_layers": gpu_layers,
+            "gpu_layers": ours.gpu_layers or 0,
+            "extra_buffers": not ours.safe_setting,
             "context": setting.context,
             "flash_attention": setting.flash_attention,
             "prefix": template.prefix,
             "suffix": template.suffix,
             "stop": template.stop[0],
         }
-        self._exchange(options)
+        self.ready = self._exchange(options)
 
     def call(self, op: str, **fields: Any) -> dict[str, Any]:
         return self._exchange({"op": op, **fields})

@@ -22,6 +22,8 @@ def main() -> None:
     options = json.loads(sys.stdin.readline())
     import llama_cpp
 
+    if not options["extra_buffers"]:
+        _load_without_repacked_weights(llama_cpp.llama_cpp)
     model = llama_cpp.Llama(
         options["path"],
         n_ctx=options["context"],
@@ -32,10 +34,22 @@ def main() -> None:
         verbose=False,
     )
     plain = Plain(model, options)
-    send({"event": "ready"})
+    send({"event": "ready", "extra_buffers": bool(model.model_params.use_extra_bufts)})
     for line in sys.stdin:
         request = json.loads(line)
         send(getattr(plain, request.pop("op"))(**request))
+
+
+def _load_without_repacked_weights(api: Any) -> None:
+    """`Llama` has no argument for it, and they crash some builds, with AMX for one."""
+    defaults = api.llama_model_default_params
+
+    def safe() -> Any:
+        parameters = defaults()
+        parameters.use_extra_bufts = False
+        return parameters
+
+    api.llama_model_default_params = safe
 
 
 class Plain:

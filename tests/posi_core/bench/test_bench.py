@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from posi.posi_core.bench import acceptance, report, summary
-from posi.posi_core.bench.measure import Answers, Difference, Measurement, Setting, measure
+from posi.posi_core.bench.measure import Answers, Difference, Measurement, Setting, _PlainProcess, measure
 from posi.posi_core.bench.prompts import our_own
+from posi.posi_core.engine import settings
 from tiny_gguf import write_tiny_gguf
 from typer.testing import CliRunner
 
@@ -34,6 +35,24 @@ def test_both_sides_say_the_same(tiny: Path) -> None:
     assert measured.ours.start > 0
     assert measured.ours.peak_memory
     assert measured.plain.peak_memory
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_where_repacked_weights_crash_neither_side_has_them(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, crash: bool
+) -> None:
+    plain = []
+
+    class Watched(_PlainProcess):
+        def stop(self) -> None:
+            plain.append(self.ready["extra_buffers"])
+            super().stop()
+
+    if crash:
+        settings.remember_safe_setting()
+    monkeypatch.setattr("posi.posi_core.bench.measure._PlainProcess", Watched)
+    assert measure(PROMPTS, Setting(tiny, threads=1, repeats=1), lambda count: None).identical == 1.0
+    assert plain == [not crash]
 
 
 def test_the_command_ends_with_one_json_object(tiny: Path, tmp_path: Path) -> None:
