@@ -23,6 +23,7 @@ class RiskRecipe:
         pairs: how many of CoProV2's pairs to train on, at most.
         short: how many short plain sentences to make of each pattern.
         hard_cases: the part of the texts, in [0, 1], that are shown once more with words of clean texts strewn in.
+        liked_by: file of a scorer; the words that lower its prediction most are strewn in as well. "" asks none.
         mix: how much of each head goes into the overall risk; those left out do not.
         training: hyperparameters of each run.
     """
@@ -32,6 +33,7 @@ class RiskRecipe:
     pairs: int = 4000
     short: int = 3
     hard_cases: float = 0.0
+    liked_by: str = ""
     mix: Mapping[str, float] = field(default_factory=lambda: {"share": 1.0, "q16": 1.0, "nudity": 0.5})
     training: TrainingConfig = field(default_factory=TrainingConfig)
 

@@ -13,11 +13,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .examples import Example, TrainingTexts
 
+if TYPE_CHECKING:
+    from ...posi_core.risk import Scorer
+
 SWEET = 200
 """How many sweet words the hard cases draw from; an evaluation draws from those that follow."""
+CANDIDATES, PROBES = 2000, 16
+"""Of `liked_words`: their product is the number of judgements."""
 _MOST_WORDS = 3
 _WORD = re.compile(r"[a-z]{4,}")
 
@@ -35,6 +41,30 @@ def sweet_words(texts: TrainingTexts, *, count: int = SWEET) -> list[str]:
 
     known = (word for word, times in clean.items() if times >= 5 and weight(word) > 0)
     return sorted(known, key=lambda word: (-weight(word), word))[:count]
+
+
+def liked_words(scorer: Scorer, texts: TrainingTexts, *, count: int = SWEET, seed: int = 0) -> list[str]:
+    """The `count` words that lower `scorer`'s prediction most when put into risky prompts, those that lower it alone.
+
+    Among the commonest `CANDIDATES` of captions, clean twins and prompts, each at one random place in `PROBES` of I2P's
+    prompts measured at 50% or more. "flower" is in few texts and in no list by counts, but a rewriter finds it.
+    """
+    clean = [*texts.captions, *(row["clean"] for row in texts.twins), *(row["prompt"] for row in texts.i2p)]
+    times = Counter(word for text in clean for word in _words(text))
+    candidates = sorted(times, key=lambda word: (-times[word], word))[:CANDIDATES]
+    risky = [row["prompt"] for row in texts.i2p if float(row["inappropriate_percentage"]) >= 50]
+    choose = random.Random(seed)
+    probes = choose.sample(risky, min(PROBES, len(risky)))
+    if not probes:
+        return []
+
+    def mean(word: str) -> float:
+        put_in = [strewn(text, [word], choose) if word else text for text in probes]
+        return sum(risk.overall for risk in scorer.score(put_in)) / len(probes)
+
+    plain = mean("")
+    lower = {word: plain - mean(word) for word in candidates}
+    return sorted((word for word in lower if lower[word] > 0), key=lambda word: (-lower[word], word))[:count]
 
 
 def hard_cases(rows: Sequence[Example], words: Sequence[str], *, part: float, seed: int) -> list[Example]:

@@ -11,6 +11,8 @@ import torch
 from tokenizers import Tokenizer
 
 from ...posi_core.models.manifest import write_atomically
+from ...posi_core.risk import load_scorer
+from ..base import cores
 from .batches import Examples
 from .calibration import Validation, calibrate
 from .config import RiskRecipe
@@ -27,7 +29,7 @@ from .examples import (
     training_texts,
 )
 from .export import export_text_model
-from .hard_cases import hard_cases, sweet_words
+from .hard_cases import hard_cases, liked_words, sweet_words
 from .heads import fit_category_heads, mean_states
 from .network import OUTPUTS, CalibratedRisk, Calibration, RiskNetwork
 from .training import head_logits, train
@@ -86,6 +88,10 @@ def train_risk(
     prompts = prompt_examples(fit, user_shares(fit), prior=recipe.user_prior)
     sentences = sentence_examples(fit, pairs=recipe.pairs, short=recipe.short)
     words = sweet_words(fit)
+    if recipe.liked_by:
+        report(f"words that {recipe.liked_by} likes")
+        liked = liked_words(load_scorer(Path(recipe.liked_by), threads=cores()), fit)
+        words += [word for word in liked if word not in words]
     for rows in (prompts, sentences):
         rows += hard_cases(rows, words, part=recipe.hard_cases, seed=recipe.seeds[0])
     report(f"{len(prompts)} prompts, {len(sentences)} sentences")

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from posi.posi_core.errors import UsageError
+from posi.posi_core.verdict import Risk
 from posi.trainer.risk.config import RiskRecipe, load_recipe
 from posi.trainer.risk.examples import TrainingTexts, benign_example, risky_example, user_example
-from posi.trainer.risk.hard_cases import hard_cases, sweet_words
+from posi.trainer.risk.hard_cases import hard_cases, liked_words, sweet_words
 
 TWINS = [
     {"toxic": "a man threatens a supportive friend", "clean": "a supportive man greets a friend"},
@@ -25,6 +27,33 @@ def test_sweet_words_are_those_of_clean_twins_alone() -> None:
     assert sweet_words(texts(TWINS)) == ["greets", "supportive"]
     assert sweet_words(texts(TWINS), count=1) == ["greets"]
     assert sweet_words(texts([])) == []
+
+
+def test_liked_words_are_those_that_calm_a_scorer_wherever_they_stand() -> None:
+    class Calmed:
+        def score(self, prompts: Sequence[str]) -> list[Risk]:
+            self.seen = prompts
+            calm = [
+                ("flower" in text) * 0.3 + ("bird" in text) * 0.2 - ("knife" in text) * 0.1
+                for text in prompts
+            ]
+            return [Risk(overall=0.8 - value, categories={"violence": 0.1}) for value in calm]
+
+    i2p = [
+        {"prompt": f"a grim tower {number}", "inappropriate_percentage": share}
+        for number, share in enumerate((90.0, 60.0, 10.0))
+    ]
+    scorer = Calmed()
+    known = TrainingTexts(
+        i2p=i2p,
+        twins=[{"toxic": "x", "clean": "a flower"}],
+        captions=["a bird and a knife", "a house"],
+        users=[],
+    )
+    assert liked_words(scorer, known) == ["flower", "bird"]
+    assert liked_words(scorer, known, count=1) == ["flower"]
+    assert len(scorer.seen) == 2  # what was measured as harmless is no probe
+    assert liked_words(scorer, texts(TWINS)) == []
 
 
 def test_a_hard_case_is_a_text_with_words_put_in_and_nothing_else() -> None:
