@@ -9,6 +9,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 
@@ -22,17 +24,16 @@ def main() -> None:
     options = json.loads(sys.stdin.readline())
     import llama_cpp
 
-    if not options["extra_buffers"]:
-        _load_without_repacked_weights(llama_cpp.llama_cpp)
-    model = llama_cpp.Llama(
-        options["path"],
-        n_ctx=options["context"],
-        n_threads=options["threads"],
-        n_threads_batch=options["threads"],
-        n_gpu_layers=options["gpu_layers"],
-        flash_attn=options["flash_attention"],
-        verbose=False,
-    )
+    with nullcontext() if options["extra_buffers"] else without_repacked_weights():
+        model = llama_cpp.Llama(
+            options["path"],
+            n_ctx=options["context"],
+            n_threads=options["threads"],
+            n_threads_batch=options["threads"],
+            n_gpu_layers=options["gpu_layers"],
+            flash_attn=options["flash_attention"],
+            verbose=False,
+        )
     plain = Plain(model, options)
     send({"event": "ready", "extra_buffers": bool(model.model_params.use_extra_bufts)})
     for line in sys.stdin:
@@ -40,16 +41,23 @@ def main() -> None:
         send(getattr(plain, request.pop("op"))(**request))
 
 
-def _load_without_repacked_weights(api: Any) -> None:
-    """`Llama` has no argument for it, and they crash some builds, with AMX for one."""
-    defaults = api.llama_model_default_params
+@contextmanager
+def without_repacked_weights() -> Iterator[None]:
+    """A `Llama` made inside has none, which it takes no argument for: they crash some builds, with AMX for one."""
+    from llama_cpp import llama_cpp
+
+    defaults = llama_cpp.llama_model_default_params
 
     def safe() -> Any:
         parameters = defaults()
         parameters.use_extra_bufts = False
         return parameters
 
-    api.llama_model_default_params = safe
+    llama_cpp.llama_model_default_params = safe
+    try:
+        yield
+    finally:
+        llama_cpp.llama_model_default_params = defaults
 
 
 class Plain:

@@ -155,10 +155,9 @@ def data_best(
     texts = texts[:count]
     guide = Guide(load_scorer(), NameFinder(common_words(captions)), rounds) if rounds else None
     parts = Parts(model)
-    searching = SafePrompter(search, parts=parts, cache=False) if search else None
+    searching = SafePrompter(search or "standard", parts=parts, cache=False)  # loads nothing by itself
 
     def found_by_search(prompt: str) -> str:
-        assert searching is not None
         verdict = searching.rewrite(prompt, syntax="plain")
         return "" if verdict.blocked else verdict.text
 
@@ -179,7 +178,7 @@ def data_best(
                 ),
                 known={row["prompt"]: row["clean"] for row in rows if row.get("clean")},
                 guide=guide,
-                search=found_by_search if searching else None,
+                search=found_by_search if search else None,
                 progress=lambda done: bar.advance(task, done),
             )
     finally:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...posi_core.bench.plain import without_repacked_weights
 from ...posi_core.errors import ModelFileError
 from ..template import Template
 from .gguf_file import read_template
@@ -42,7 +42,7 @@ def greedy_llama_cpp(path: Path, prompts: Sequence[str], *, threads: int | None 
 
     template = read_template(path)
     try:
-        with _weights_as_they_lie():
+        with without_repacked_weights():  # a crash here would take hours of training along
             model = llama_cpp.Llama(
                 str(path), n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False
             )
@@ -72,28 +72,6 @@ def greedy_llama_cpp(path: Path, prompts: Sequence[str], *, threads: int | None 
     seconds = time.perf_counter() - began
     model.close()
     return Greedy(tuple(texts), tuple(answers), seconds)
-
-
-@contextmanager
-def _weights_as_they_lie() -> Iterator[None]:
-    """Loads without weights repacked for the CPU, which `Llama` has no argument for.
-
-    Some builds crash on them where the CPU has AMX, and here that is this process, with hours of training behind it.
-    """
-    from llama_cpp import llama_cpp
-
-    defaults = llama_cpp.llama_model_default_params
-
-    def plain() -> Any:
-        parameters = defaults()
-        parameters.use_extra_bufts = False
-        return parameters
-
-    llama_cpp.llama_model_default_params = plain
-    try:
-        yield
-    finally:
-        llama_cpp.llama_model_default_params = defaults
 
 
 def greedy_transformers(model: Any, tokenizer: Any, template: Template, prompts: Sequence[str]) -> Greedy:
