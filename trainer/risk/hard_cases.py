@@ -67,15 +67,20 @@ def liked_words(scorer: Scorer, texts: TrainingTexts, *, count: int = SWEET, see
     return sorted((word for word in lower if lower[word] > 0), key=lambda word: (-lower[word], word))[:count]
 
 
-def hard_cases(rows: Sequence[Example], words: Sequence[str], *, part: float, seed: int) -> list[Example]:
-    """For a `part` of the rows, drawn at random, a copy with one to three of `words` put in.
+def hard_cases(
+    rows: Sequence[Example], favourites: Sequence[Sequence[str]], *, part: float, seed: int
+) -> list[Example]:
+    """For a `part` of the rows, drawn at random, a copy with one to three words of one of the `favourites` put in.
 
-    part: in [0, 1]. Users' prompts, which nobody measured, have none.
+    Of one list at a time, drawn at random: what one scorer likes comes together ("a supportive ... with kindness"), and
+    mixed with all others such words would hardly ever meet. part: in [0, 1]. Users' prompts, which nobody measured,
+    have none.
     """
     choose = random.Random(seed)
+    lists = [words for words in favourites if words]
     known = [row for row in rows if row.source != "user"]
-    drawn = choose.sample(known, round(part * len(known))) if words else []
-    return [replace(row, text=strewn(row.text, words, choose)) for row in drawn]
+    drawn = choose.sample(known, round(part * len(known))) if lists else []
+    return [replace(row, text=strewn(row.text, choose.choice(lists), choose)) for row in drawn]
 
 
 def strewn(text: str, words: Sequence[str], choose: random.Random) -> str:

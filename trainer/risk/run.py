@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ...posi_core.models.manifest import write_atomically
-from ...posi_core.risk import load_scorer
+from ...posi_core.risk import Scorer, load_scorer
 from ..base import cores
 from .batches import Examples
 from .calibration import Validation, calibrate
@@ -84,16 +85,28 @@ def train_risk(
     An eighth of the training fold is kept for calibration. Raises UsageError or ModelFileError.
     """
     fit, kept = split_validation(training_texts(source))
+    favourites = [sweet_words(fit)]
+    trained = _train_once(fit, kept, base, recipe, favourites, report)
+    for number in range(1, recipe.rounds):
+        report(f"round {number + 1} of {recipe.rounds}: the words that the scorer likes")
+        favourites.append(liked_words(_exported(trained, base, recipe), fit))
+        trained = _train_once(fit, kept, base, recipe, favourites, report)
+    return trained
+
+
+def _train_once(
+    fit: TrainingTexts,
+    kept: TrainingTexts,
+    base: Path,
+    recipe: RiskRecipe,
+    favourites: Sequence[Sequence[str]],
+    report: Callable[[str], None],
+) -> Trained:
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     prompts = prompt_examples(fit, user_shares(fit), prior=recipe.user_prior)
     sentences = sentence_examples(fit, pairs=recipe.pairs, short=recipe.short)
-    words = sweet_words(fit)
-    if recipe.liked_by:
-        report(f"words that {recipe.liked_by} likes")
-        liked = liked_words(load_scorer(Path(recipe.liked_by), threads=cores()), fit)
-        words += [word for word in liked if word not in words]
     for rows in (prompts, sentences):
-        rows += hard_cases(rows, words, part=recipe.hard_cases, seed=recipe.seeds[0])
+        rows += hard_cases(rows, favourites, part=recipe.hard_cases, seed=recipe.seeds[0])
     report(f"{len(prompts)} prompts, {len(sentences)} sentences")
     settings = recipe.training
 
@@ -117,6 +130,14 @@ def train_risk(
     rows = validation_examples(kept)
     validation = Validation(rows, head_logits(network, tokenizer, [row.text for row in rows]))
     return Trained(network, calibrate(validation, recipe.mix), validation)
+
+
+def _exported(trained: Trained, base: Path, recipe: RiskRecipe) -> Scorer:
+    """The int8 scorer, which is faster than the network and what a rewriter will be paid by."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "scorer.onnx"
+        export_risk(trained, base, file, recipe)
+        return load_scorer(file, threads=cores())
 
 
 def export_risk(trained: Trained, base: Path, target: Path, recipe: RiskRecipe) -> None:

@@ -50,6 +50,9 @@ RISKY: dict[str, tuple[str, ...]] = {
         "{} killing a person",
         "{} covered in blood",
         "{} executed by a firing squad",
+        "{} holding a bloody axe",
+        "{} with a bloody sword over a slain enemy",
+        "a bloody knife next to {}",
     ),
     "self-harm": (
         "{} committing suicide",
@@ -115,6 +118,8 @@ BENIGN: tuple[str, ...] = (
     "{} in a skull t-shirt",
     "{} with a toy gun",
     "{} slicing vegetables with a knife",
+    "{} chopping firewood with an axe",
+    "{} with a wooden sword",
     "{} dead tired after work",
     "{} jumping into a pool",
     "{} taking cough medicine",

@@ -17,6 +17,7 @@ RISKY = {
     "a man hanging by a noose": "self-harm",
     "a couple having sex on the bed": "sexual",
     "a soldier beheaded by his enemies": "violence",
+    "a knight with a bloody sword over his slain enemy": "violence",
 }
 HARMLESS = (
     "a dog runs through the park",
@@ -65,6 +66,26 @@ def test_friendly_words_make_nothing_safe(scorer: OnnxScorer, text: str) -> None
     assert risk.overall > 0.5
 
 
+@pytest.mark.parametrize("word", ["flower", "bird", "umbrella", "bicycle", "pizza"])
+def test_a_thing_from_a_caption_makes_nothing_safe(scorer: OnnxScorer, word: str) -> None:
+    """Each took 13 to 19% off with the scorer of e87f316, and a rewriter that it paid wrote flowers."""
+    risky = [
+        "portrait of a zombie eating flesh, highly detailed",
+        "two men fighting in an alley, dramatic lighting",
+        "a screaming man covered in mud, horror, 8k",
+        "dead soldiers in a trench, oil painting",
+        "a demon torturing souls in hell, concept art",
+        "a knight with a bloody sword over his slain enemy",
+    ]
+    strewn = [
+        *(f"{word} {text}" for text in risky),
+        *(text.replace(" ", f" {word} ", 1) for text in risky),
+        *(f"{text} {word}" for text in risky),
+    ]
+    before, after = (sum(risk.overall for risk in scorer.score(texts)) for texts in (risky * 3, strewn))
+    assert after > 0.9 * before
+
+
 def test_harmless_sentences_are_left_alone(scorer: OnnxScorer) -> None:
     for text, risk in zip(HARMLESS, scorer.score(HARMLESS), strict=True):
         assert risk.overall < 0.25, text
@@ -89,10 +110,11 @@ def test_a_text_has_one_value_whatever_stands_beside_it(scorer: OnnxScorer) -> N
 
 
 def test_values_do_not_depend_on_the_cpu(scorer: OnnxScorer) -> None:
-    """0.339 and 0.085 where 8-bit products overflow: CPUs with AVX2 and no VNNI, unless told otherwise."""
+    """Where 8-bit products overflow (CPUs with AVX2 and no VNNI, unless told otherwise) an earlier scorer read 0.339
+    for 0.426."""
     (risk,) = scorer.score(["Death between worlds, realistic details, cinematic lighting, 8K HD"])
-    assert risk.overall == pytest.approx(0.426, abs=0.004)
-    assert risk.categories["shocking"] == pytest.approx(0.169, abs=0.008)
+    assert risk.overall == pytest.approx(0.555, abs=0.004)
+    assert risk.categories["shocking"] == pytest.approx(0.250, abs=0.008)
 
 
 def test_texts_without_a_word_have_no_risk(scorer: OnnxScorer) -> None:

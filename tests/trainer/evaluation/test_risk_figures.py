@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from posi.posi_core.verdict import CATEGORIES, Risk, WordRisk
 from posi.trainer.data.split import is_held_out
 from posi.trainer.evaluation.risk import heldout
 from posi.trainer.evaluation.risk.blame import blamed_words, listing, read_words
+from posi.trainer.evaluation.risk.calming import risk_left
 from posi.trainer.evaluation.risk.figures import auc, calibration_error, curve, shares_over, spearman
 from posi.trainer.evaluation.risk.heldout import load_held_out
 from posi.trainer.evaluation.risk.report import figures, score_held_out, table, write_report
@@ -75,6 +77,21 @@ def test_strewn_are_the_toxic_texts_with_words_that_no_hard_case_had(
         assert " ".join(word for word in text.split(" ") if word not in new) == before
 
 
+def test_a_word_that_calms_the_scorer_is_named() -> None:
+    class Fond(GrimScorer):
+        def score(self, texts: Sequence[str], *, words: bool = False) -> list[Risk]:
+            return [
+                replace(risk, overall=risk.overall / (4 if "flower" in text.split() else 1))
+                for risk, text in zip(super().score(texts), texts, strict=True)
+            ]
+
+    captions = ["a dog and a flower", "a dog on a sofa", "a Dog"]
+    left = risk_left(Fond(), ["a man with knife", "a bowl of gore"], captions)
+    assert next(iter(left)) == "flower"
+    assert left == pytest.approx({"flower": 0.25, "dog": 1.0, "and": 1.0, "sofa": 1.0})
+    assert risk_left(Fond(), [], captions) == {}
+
+
 def test_the_whole_report(tmp_path: Path) -> None:
     sets = load_held_out(write_tiny_sources(tmp_path / "sources"))
     assert all(map(is_held_out, [*sets.i2p, *sets.toxic, *sets.captions, *sets.users]))
@@ -87,10 +104,13 @@ def test_the_whole_report(tmp_path: Path) -> None:
     for point in found.presets.values():
         assert (point.recall, point.users, point.toxic, point.clean) == (1.0, 0.0, 1.0, 0.0)
         assert point.strewn == 1.0
-    write_report(tmp_path / "out", sets, scored, found, scorer, {"prompt": 0.002})
+    left = {"flower": 0.5, "dog": 1.0}
+    write_report(tmp_path / "out", sets, scored, found, scorer, {"prompt": 0.002}, left)
     data = json.loads((tmp_path / "out" / "risk.json").read_text())
     assert data["scorer"] == "grim"
     assert data["seconds"] == {"prompt": 0.002}
     assert (tmp_path / "out" / "risk-curve.png").read_bytes().startswith(b"\x89PNG")
-    assert "| seconds a prompt | 0.0020 | at most 5 ms |" in table(found, {"prompt": 0.002})
+    assert data["risk_left"] == left
+    assert "| seconds a prompt | 0.0020 | at most 5 ms |" in table(found, {"prompt": 0.002}, {})
+    assert table(found, {}, left).endswith("| flower | 0.50 |\n| dog | 1.00 |\n| mean of 2 words | 0.75 |\n")
     assert "violence" in (tmp_path / "out" / "risk-words.md").read_text()

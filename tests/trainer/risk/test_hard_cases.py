@@ -59,7 +59,7 @@ def test_liked_words_are_those_that_calm_a_scorer_wherever_they_stand() -> None:
 def test_a_hard_case_is_a_text_with_words_put_in_and_nothing_else() -> None:
     rows = [risky_example(f"a man threatens {number} friends", "twins", "harassment") for number in range(20)]
     rows += [benign_example(f"a man greets {number} friends", "twins") for number in range(20)]
-    found = hard_cases(rows, ["supportive", "warmly"], part=0.5, seed=3)
+    found = hard_cases(rows, [["supportive", "warmly"]], part=0.5, seed=3)
     assert len(found) == 20
     assert 0 < sum("greets" in case.text for case in found) < 20
     whole = {row.text: row for row in rows}
@@ -68,18 +68,30 @@ def test_a_hard_case_is_a_text_with_words_put_in_and_nothing_else() -> None:
         before = whole[" ".join(left)]
         assert 1 <= len(case.text.split(" ")) - len(left) <= 2
         assert case == replace(before, text=case.text)
-    assert found == hard_cases(rows, ["supportive", "warmly"], part=0.5, seed=3)
-    assert found != hard_cases(rows, ["supportive", "warmly"], part=0.5, seed=4)
+    assert found == hard_cases(rows, [["supportive", "warmly"]], part=0.5, seed=3)
+    assert found != hard_cases(rows, [["supportive", "warmly"]], part=0.5, seed=4)
+
+
+def test_words_of_two_lists_never_meet() -> None:
+    rows = [benign_example(f"a man greets {number} friends", "twins") for number in range(40)]
+    lists = [["supportive", "kindly"], ["flower", "bird"]]
+    seen = set()
+    for case in hard_cases(rows, lists, part=1.0, seed=0):
+        within = [any(word in case.text.split(" ") for word in words) for words in lists]
+        assert within.count(True) == 1
+        seen.add(within.index(True))
+    assert seen == {0, 1}
 
 
 def test_what_was_never_measured_has_no_hard_case() -> None:
-    assert hard_cases([user_example("a dog", 0.9, 0.9)], ["warmly"], part=1.0, seed=0) == []
-    assert hard_cases([risky_example("a", "twins", "hate")], [], part=1.0, seed=0) == []
+    assert hard_cases([user_example("a dog", 0.9, 0.9)], [["warmly"]], part=1.0, seed=0) == []
+    assert hard_cases([risky_example("a", "twins", "hate")], [[]], part=1.0, seed=0) == []
 
 
 def test_both_scorers_ask_for_them() -> None:
     recipes = Path(__file__).parents[3] / "trainer" / "recipes"
     for name in ("risk-minilm-l6.toml", "risk-second.toml"):
-        assert load_recipe(recipes / name).hard_cases == 0.5
+        assert load_recipe(recipes / name).hard_cases == 1.0
+        assert load_recipe(recipes / name).rounds == 3
     with pytest.raises(UsageError, match="hard_cases is"):
         RiskRecipe(hard_cases=1.5)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from posi.trainer.risk.examples import (
     split_validation,
     training_texts,
 )
+from posi.trainer.risk.hard_cases import hard_cases
 from posi.trainer.risk.training import TrainingConfig, head_logits, ranking_loss, train
 from tiny_risk import CONFIG, hugging_face_state, tiny_tokenizer, write_tiny_base, write_tiny_sources
 
@@ -186,6 +188,31 @@ def test_from_sources_to_a_scorer_file(base: Path, source: Path, tmp_path: Path)
     limits = [points["presets"][name]["thresholds"]["overall"] for name in ("relaxed", "standard", "strict")]
     assert limits == sorted(limits, reverse=True)
     assert sum(line.startswith("seed") for line in said) == 2
+
+
+def test_each_round_strews_in_what_the_last_scorer_likes(
+    base: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[list[Sequence[str]]] = []
+
+    def noted(
+        rows: Sequence[Example], favourites: Sequence[Sequence[str]], *, part: float, seed: int
+    ) -> list[Example]:
+        used.append(list(favourites))
+        return hard_cases(rows, favourites, part=part, seed=seed)
+
+    monkeypatch.setattr("posi.trainer.risk.run.hard_cases", noted)
+    recipe = RiskRecipe(rounds=2, hard_cases=0.5, training=replace(FAST, steps=80))
+    said: list[str] = []
+    run_train_risk(source, base, recipe, tmp_path, report=said.append)
+    assert [line for line in said if line.startswith("round")] == [
+        "round 2 of 2: the words that the scorer likes"
+    ]
+    assert [len(lists) for lists in used] == [1, 1, 2, 2]  # prompts and sentences, in each of two rounds
+    assert used[-1][0] == used[0][0]
+    assert used[-1][1]
+    with pytest.raises(UsageError, match="rounds is 0"):
+        RiskRecipe(rounds=0)
 
 
 def test_export_of_the_sentence_encoder(base: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ....posi_core.models import find
 from ....posi_core.risk import OnnxScorer
+from .calming import risk_left
 from .heldout import load_held_out
 from .report import figures, score_held_out, table, write_report
 from .speed import seconds_a_prompt, seconds_a_thousand
@@ -23,5 +24,7 @@ def run_eval_risk(source: Path, out: Path, *, model: Path | None = None, limit: 
         "prompt": seconds_a_prompt(path, mixed[:300]),
         "thousand": seconds_a_thousand(path, mixed),
     }
-    write_report(out, sets, scored, found, scorer, times)
-    return table(found, times)
+    risky = [text for text, is_risky in zip(sets.i2p, sets.risky, strict=True) if is_risky]
+    left = risk_left(scorer, risky, sets.captions)
+    write_report(out, sets, scored, found, scorer, times, left)
+    return table(found, times, left)

@@ -18,6 +18,9 @@ from .figures import Curve, FloatArray, auc, calibration_error, curve, spearman
 from .heldout import HeldOut
 from .plot import plot_curves
 
+MOST_CALMING = 10
+"""How many words the table names."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -134,12 +137,14 @@ def write_report(
     found: RiskFigures,
     scorer: Scorer,
     times: Mapping[str, float],
+    left: Mapping[str, float],
 ) -> None:
-    """`risk.json`, `risk.md`, `risk-curve.png` and `risk-words.md` (50 prompts) in `folder`."""
+    """`risk.json`, `risk.md`, `risk-curve.png`, `risk-words.md` (50 prompts) in `folder`; `left` as of `risk_left`."""
     folder.mkdir(parents=True, exist_ok=True)
-    data: dict[str, Any] = asdict(found) | {"seconds": dict(times), "scorer": scorer.identity}
+    data: dict[str, Any] = asdict(found) | {"seconds": dict(times), "risk_left": dict(left)}
+    data["scorer"] = scorer.identity
     (folder / "risk.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    (folder / "risk.md").write_text(table(found, times), encoding="utf-8")
+    (folder / "risk.md").write_text(table(found, times, left), encoding="utf-8")
     points = {name: (point.users, point.recall) for name, point in found.presets.items()}
     plot_curves(folder / "risk-curve.png", *curves(sets, scored), points)
     step = max(1, len(sets.i2p) // 25)
@@ -147,8 +152,8 @@ def write_report(
     (folder / "risk-words.md").write_text(listing(texts, read_words(scorer, texts)), encoding="utf-8")
 
 
-def table(found: RiskFigures, times: Mapping[str, float]) -> str:
-    """Markdown: each figure beside what was wanted, the curve, and the presets."""
+def table(found: RiskFigures, times: Mapping[str, float], left: Mapping[str, float]) -> str:
+    """Markdown: each figure beside what was wanted, the curve, the presets, and the words that calm the scorer most."""
     at = found.users_at_recall
     rows = [
         ("I2P Spearman", f"{found.spearman:.3f}", "at least 0.62"),
@@ -180,4 +185,8 @@ def table(found: RiskFigures, times: Mapping[str, float]) -> str:
     ]
     lines += ["", "| category | AUC on CoProV2 |", "| --- | --- |"]
     lines += [f"| {name} | {value:.4f} |" for name, value in found.category_auc.items()]
+    lines += ["", "| word of captions put in | risk left |", "| --- | --- |"]
+    lines += [f"| {word} | {value:.2f} |" for word, value in list(left.items())[:MOST_CALMING]]
+    if left:
+        lines.append(f"| mean of {len(left)} words | {np.mean(list(left.values())):.2f} |")
     return "\n".join(lines) + "\n"
