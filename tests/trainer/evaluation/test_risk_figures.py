@@ -12,6 +12,7 @@ from posi.trainer.data.split import is_held_out
 from posi.trainer.evaluation.risk import heldout
 from posi.trainer.evaluation.risk.blame import blamed_words, listing, read_words
 from posi.trainer.evaluation.risk.calming import risk_left
+from posi.trainer.evaluation.risk.command import run_eval_risk
 from posi.trainer.evaluation.risk.figures import auc, calibration_error, curve, shares_over, spearman
 from posi.trainer.evaluation.risk.heldout import load_held_out
 from posi.trainer.evaluation.risk.report import figures, score_held_out, table, write_report
@@ -114,3 +115,12 @@ def test_the_whole_report(tmp_path: Path) -> None:
     assert "| seconds a prompt | 0.0020 | at most 5 ms |" in table(found, {"prompt": 0.002}, {})
     assert table(found, {}, left).endswith("| flower | 0.50 |\n| dog | 1.00 |\n| mean of 2 words | 0.75 |\n")
     assert "violence" in (tmp_path / "out" / "risk-words.md").read_text()
+
+
+def test_the_command_measures_the_shipped_scorer(tmp_path: Path) -> None:
+    shown = run_eval_risk(write_tiny_sources(tmp_path / "sources"), tmp_path / "out", limit=6)
+    data = json.loads((tmp_path / "out" / "risk.json").read_text())
+    assert data["scorer"].startswith("risk-minilm-l6-")
+    assert all(0 < value < 3 for value in data["risk_left"].values())
+    assert f"| mean of {len(data['risk_left'])} words |" in shown
+    assert set(data["seconds"]) == {"prompt", "thousand"}
