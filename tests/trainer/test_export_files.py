@@ -16,6 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from posi.posi_core.engine.settings import default_threads
 from posi.posi_core.errors import ModelFileError
 from posi.trainer.export import greedy
 from posi.trainer.export.atomic import replacing, scratch_folder
@@ -161,12 +162,15 @@ def test_an_interrupted_export_leaves_no_litter(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_greedy_answers_are_made_without_repacked_weights(
+def test_greedy_answers_are_made_without_repacked_weights_and_on_all_cores(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import llama_cpp
 
-    def stop(*_: object, **__: object) -> None:
+    asked: dict[str, object] = {}
+
+    def stop(*_: object, **options: object) -> None:
+        asked.update(options)
         raise ValueError(f"repacked: {defaults.llama_model_default_params().use_extra_bufts}")
 
     defaults = llama_cpp.llama_cpp
@@ -174,4 +178,8 @@ def test_greedy_answers_are_made_without_repacked_weights(
     monkeypatch.setattr(greedy, "read_template", lambda path: Template())
     with pytest.raises(ModelFileError, match="repacked: False"):
         greedy.greedy_llama_cpp(source, ["a dog"])
+    assert asked["n_threads"] == asked["n_threads_batch"] == default_threads()
+    with pytest.raises(ModelFileError):
+        greedy.greedy_llama_cpp(source, ["a dog"], threads=7)
+    assert asked["n_threads"] == 7
     assert defaults.llama_model_default_params().use_extra_bufts

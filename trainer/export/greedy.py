@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...posi_core.bench.plain import without_repacked_weights
+from ...posi_core.engine.settings import default_threads
 from ...posi_core.errors import ModelFileError
 from ..template import Template
 from .gguf_file import read_template
@@ -41,6 +42,7 @@ def greedy_llama_cpp(path: Path, prompts: Sequence[str], *, threads: int | None 
     import llama_cpp
 
     template = read_template(path)
+    threads = threads or default_threads()  # llama-cpp-python takes half of the processors: one of two cores
     try:
         with without_repacked_weights():  # a crash here would take hours of training along
             model = llama_cpp.Llama(
