@@ -183,6 +183,12 @@ def test_a_compound_is_overused_by_its_parts() -> None:
     assert faults.overused(["a grim flower-cat", "a sad flower"], rewrites) == [0.0, 0.0]
 
 
+def test_a_word_of_three_letters_is_overused_too_and_grammar_is_not() -> None:
+    rewrites = ["a knight and a hat", "a man who has a hat", "a cat, and you"]
+    originals = ["a bloody knight", "a man with a gun", "a cat and a corpse"]
+    assert faults.overused(originals, rewrites) == [0.5, 0.5, 0.0]
+
+
 def test_overused_words_cost(reward: DistilledReward) -> None:
     originals = [ORIGINAL, "a corpse"]
     both = reward(originals, ["a playful knight on a hill", "a playful statue"])

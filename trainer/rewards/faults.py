@@ -95,7 +95,10 @@ def _most_pieces(word: str, pieces: Callable[[str], int]) -> int:
 
 
 _GRAMMAR = frozenset(
-    "about from have into over that their them they this through were where which while with".split()  # noqa: SIM905
+    """
+    about all and any are but can for from had has have her him his into its may nor not off out over own she that the
+    their them then they this through too was were where which while who with you your
+    """.split()  # noqa: SIM905
 )
 
 
@@ -123,12 +126,15 @@ def overused(originals: Sequence[str], rewrites: Sequence[str]) -> list[float]:
 
 
 def new_words(original: str, rewrite: str) -> set[str]:
-    """Words of `rewrite` that `original` does not have: of four letters and more, compounds as their parts."""
+    """Words of `rewrite` that `original` does not have: of three letters and more, compounds as their parts.
+
+    While they had to have four, a policy put "a hat" into 174 of 298 rewrites.
+    """
     return _parts(rewrite) - _parts(original) - _GRAMMAR
 
 
 def _parts(text: str) -> set[str]:
-    return {part for word in words(text) for part in word.split("-") if len(part) > 3}
+    return {part for word in words(text) for part in word.split("-") if len(part) > 2}
 
 
 def copied(original: str, rewrite: str) -> float:
