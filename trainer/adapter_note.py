@@ -22,6 +22,12 @@ class AdapterNote:
     commit: str
 
     def write(self, folder: Path) -> None:
+        """Put the note beside the adapter in `folder`, and the base's name where PEFT left its place on this machine."""
+        config = folder / "adapter_config.json"
+        if config.is_file():
+            settings = json.loads(config.read_text(encoding="utf-8"))
+            settings["base_model_name_or_path"] = self.base
+            config.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
         (folder / NOTE_FILE).write_text(
             json.dumps(dataclasses.asdict(self), indent=1) + "\n", encoding="utf-8"
         )

@@ -122,6 +122,7 @@ def test_the_sum_command_weighs_each_part_and_takes_the_first_note(tmp_path: Pat
     result = CliRunner().invoke(train_app, ["sum", str(sft), f"{ppo}=0.5", "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert read_note(out) == read_note(sft)
+    assert json.loads((out / "adapter_config.json").read_text())["base_model_name_or_path"] == "one"
     first, second = update(sft), update(ppo)
     for name, value in update(out).items():
         assert torch.allclose(value, first[name] + 0.5 * second[name], atol=0.005), name
