@@ -22,7 +22,7 @@ class AdapterNote:
     commit: str
 
     def write(self, folder: Path) -> None:
-        """Put the note beside the adapter in `folder`, and the base's name where PEFT left its place on this machine."""
+        """Put the note beside the adapter in `folder`, and the base's name where PEFT left its place on the machine."""
         config = folder / "adapter_config.json"
         if config.is_file():
             settings = json.loads(config.read_text(encoding="utf-8"))
