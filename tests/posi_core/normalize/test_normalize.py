@@ -174,9 +174,9 @@ def test_plain_words_have_one_reading(text: str) -> None:
     ids=lambda text: ascii(text[:3]),
 )
 def test_twenty_thousand_hostile_characters_take_under_two_seconds(text: str) -> None:
-    start = time.process_time()
+    start = time.thread_time()
     readings(text)
-    assert time.process_time() - start < 2.0
+    assert time.thread_time() - start < 2.0
 
 
 def test_the_triples_tell_words_from_noise() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from host_grammars import Reading, a1111, a1111_parts, comfyui
@@ -214,20 +216,31 @@ SLOW = {
 }
 
 
+@pytest.fixture
+def clock() -> Iterator[Callable[[], float]]:
+    """Seconds of this thread alone: other tests' threads and their garbage are not the parser's time."""
+    gc.collect()
+    gc.disable()
+    yield time.thread_time
+    gc.enable()
+
+
 @pytest.mark.parametrize("syntax", ["a1111", "comfyui"])
 @pytest.mark.parametrize("name", SLOW)
-def test_twenty_thousand_hostile_characters_take_under_a_second(name: str, syntax: SyntaxName) -> None:
+def test_twenty_thousand_hostile_characters_take_under_a_second(
+    name: str, syntax: SyntaxName, clock: Callable[[], float]
+) -> None:
     text = SLOW[name]
-    start = time.process_time()
+    start = clock()
     parsed = parse(text, syntax)
     assert parsed.restore([None] * len(parsed.segments)) == text
     parsed.judged()
-    assert time.process_time() - start < 1.0
+    assert clock() - start < 1.0
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_a_rewrite_of_hostile_text_does_not_run_away(name: str) -> None:
+def test_a_rewrite_of_hostile_text_does_not_run_away(name: str, clock: Callable[[], float]) -> None:
     parsed = parse(SLOW[name], "a1111")
-    start = time.process_time()
+    start = clock()
     parsed.restore(["a calm " + segment[:2000] for segment in parsed.segments])
-    assert time.process_time() - start < 3.0
+    assert clock() - start < 3.0
