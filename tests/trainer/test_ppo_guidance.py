@@ -42,6 +42,9 @@ class Blamer:
     def risky_words(self, original: str) -> list[str]:
         return [word for word in original.split() if "o" in word]
 
+    def most_blamed(self, original: str) -> list[str]:
+        return self.risky_words(original)[:1]
+
     def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
         scores = np.array(
             [sum(c in "aeiou" for c in text) / (len(text) + 1) for text in rewrites], np.float32
@@ -54,6 +57,14 @@ def test_the_reward_blames_risky_words_and_none_of_a_harmless_prompt() -> None:
     reward = DistilledReward(FakeScorer(), FakeEncoder())
     assert reward.risky_words(RISKY) == ("bloody", "gun", "corpse")
     assert reward.risky_words("a red barn") == ()
+
+
+def test_the_most_blamed_words_are_those_that_take_much_risk_with_them() -> None:
+    scorer = FakeScorer({"bloody": ("violence", 0.9), "grim": ("violence", 0.03)})
+    reward = DistilledReward(scorer, FakeEncoder())
+    assert reward.risky_words("a grim and bloody knight") == ("grim", "bloody")
+    assert reward.most_blamed("a grim and bloody knight") == ("bloody",)
+    assert reward.most_blamed("a grim barn") == ()
 
 
 def test_the_last_answers_of_a_prompt_lose_one_word_two_and_so_on() -> None:
@@ -73,6 +84,15 @@ def test_the_last_answers_of_a_prompt_lose_one_word_two_and_so_on() -> None:
     assert any(
         not torch.equal(banned, guidance.ban(["a boat", "red", "dog owl fox"], str(n))) for n in range(9)
     )
+
+
+def test_all_answers_of_a_prompt_lose_the_same_words() -> None:
+    tokenizer = tiny_tokenizer()
+    banned = Guidance(Blamer(), tokenizer, 300, 3, 3).ban(["dog owl", "red", "fox"], "seed")
+    first = [set(tokenizer(word + word.upper(), add_special_tokens=False)["input_ids"]) for word in "df"]
+    assert [set(row.nonzero().flatten().tolist()) for row in banned] == [first[0]] * 3 + [set()] * 3 + [
+        first[1]
+    ] * 3
 
 
 def test_guided_answers_teach_only_by_winning() -> None:
@@ -169,6 +189,28 @@ def test_a_part_of_the_answers_is_learned_from_and_all_are_counted(
     expected = leave_one_out(torch.from_numpy(scores), 5).view(2, 5)
     assert sorted(gains) == pytest.approx(sorted([*expected.amin(1).tolist(), *expected.amax(1).tolist()]))
     assert len(texts) == 4
+    row = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert row["score"] == pytest.approx(float(scores.mean()), abs=1e-5)
+
+
+def test_where_all_are_guided_they_are_compared_with_each_other_and_all_counted(
+    config: PPOConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gains: list[float] = []
+
+    def watched(*arguments: Any) -> dict[str, float]:
+        gains.extend(arguments[4].tolist())
+        return update(*arguments)
+
+    monkeypatch.setattr(loop, "update", watched)
+    config = dataclasses.replace(config, guided=5, steps=1, unfinished_penalty=0.0)
+    reward = Blamer()
+    parts = load_parts(config, dtype=torch.float32)
+    prompts = ["a dog", "two owls"]
+    PPORun(config, tmp_path, parts, reward, prompts, [], accelerate.Accelerator(cpu=True)).train()
+    (scores,) = reward.given
+    assert gains == pytest.approx(leave_one_out(torch.from_numpy(scores), 5).tolist())
+    assert min(gains) < 0
     row = json.loads((tmp_path / "metrics.jsonl").read_text())
     assert row["score"] == pytest.approx(float(scores.mean()), abs=1e-5)
 

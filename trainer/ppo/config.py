@@ -22,7 +22,8 @@ class PPOConfig:
     group_baseline: subtract the mean score of a prompt's other answers, so that a hard prompt is no bad answer
         and an easy one no good answer; needs `samples` of at least 2.
     guided: so many of the `samples` must do without words that the reward blames (see guidance.py); 0 for none. At
-        least two must stay free, and it needs `group_baseline`.
+        least two must stay free, or none: `samples` keeps them all from the words to blame most. It needs
+        `group_baseline`.
     learn_from: of each prompt's `samples`, so many enter the update, those with the highest and the lowest gains
         (`formulas.most_telling`); 0 for all. Where an update takes longer than sampling, as on a CPU, that is most of
         what can be learned for a part of the time.
@@ -92,10 +93,12 @@ class PPOConfig:
             raise UsageError(
                 f"ppo config: samples is {self.samples}; with group_baseline it must be at least 2"
             )
-        if self.guided and not (self.group_baseline and 0 < self.guided <= self.samples - 2):
+        if self.guided and not (
+            self.group_baseline and (0 < self.guided <= self.samples - 2 or self.guided == self.samples)
+        ):
             raise UsageError(
-                f"ppo config: guided is {self.guided}; it must be from 0 to samples - 2 = {self.samples - 2}, "
-                "with group_baseline = true"
+                f"ppo config: guided is {self.guided}; it must be from 0 to samples - 2 = {self.samples - 2}, or "
+                f"samples = {self.samples}, with group_baseline = true"
             )
         if self.learn_from and not (self.group_baseline and 2 <= self.learn_from <= self.samples):
             raise UsageError(

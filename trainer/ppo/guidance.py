@@ -3,6 +3,7 @@
 A small policy that has grown sure of itself samples the same answer sixteen times, and nothing can be learned from
 that. Forbidding a risky word makes it look for another one. Such answers are not the policy's own, so they teach only
 where they beat its own ones (`formulas.guided_gains`), and the clipped ratio keeps each from teaching much at once.
+Where all answers do without the same words, they are compared with each other.
 """
 
 from __future__ import annotations
@@ -24,10 +25,15 @@ class Blaming(Protocol):
         """In lower case; none for a harmless prompt."""
         ...
 
+    def most_blamed(self, original: str) -> Sequence[str]:
+        """Those of them that carry much of the risk."""
+        ...
+
 
 class Guidance:
     """The last `count` of each prompt's `samples` answers are guided: the first may not use one risky word, the next
-    two, and so on, drawn at random. Raises UsageError for a reward that blames no words."""
+    two, and so on, drawn at random. With a `count` of all samples none may use the words that carry much of the risk.
+    Raises UsageError for a reward that blames no words."""
 
     def __init__(self, reward: Any, tokenizer: Any, vocabulary: int, samples: int, count: int) -> None:
         if not hasattr(reward, "risky_words"):
@@ -48,6 +54,11 @@ class Guidance:
         rng = random.Random(seed)
         banned = torch.zeros(len(prompts) * self._samples, self._vocabulary, dtype=torch.bool)
         for place, prompt in enumerate(prompts):
+            if self._count == self._samples:
+                rows = slice(place * self._samples, (place + 1) * self._samples)
+                for word in self._reward.most_blamed(prompt):
+                    banned[rows, self._beginnings(word)] = True
+                continue
             words = list(self._reward.risky_words(prompt))
             for nth in range(self._count if words else 0):
                 row = (place + 1) * self._samples - self._count + nth

@@ -155,7 +155,7 @@ class PPORun:
         unfinished = torch.tensor([0.0 if done else 1.0 for done in rollout.finished])
         scores = torch.from_numpy(judged.scores) - config.unfinished_penalty * unfinished
         free = torch.ones(len(scores), dtype=torch.bool)
-        if banned is not None:
+        if banned is not None and config.guided < config.samples:
             free = ~banned.any(1).cpu()
             gains = guided_gains(scores, ~free, config.samples)
         else:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ...posi_core.similarity import Encoder
     from .fluency import Fluency
 
+MOST_BLAMED = 0.04
+"""Predicted risk that goes away with a word, from which on `most_blamed` names it."""
+
 
 @dataclass(frozen=True)
 class DistilledWeights:
@@ -77,6 +80,7 @@ class DistilledReward:
         self.fluency = fluency
         self._names: dict[str, tuple[str, ...]] = {}
         self._harmless: dict[str, frozenset[str]] = {}
+        self._most_blamed: dict[str, tuple[str, ...]] = {}
         self._floors: dict[str, tuple[float, float] | None] = {}
 
     def __call__(self, originals: Sequence[str], rewrites: Sequence[str]) -> RewardBatch:
@@ -142,6 +146,11 @@ class DistilledReward:
         long = (word for word in dict.fromkeys(faults.words(original)) if len(word) > 2)
         return tuple(word for word in long if word not in self._harmless[original])
 
+    def most_blamed(self, original: str) -> tuple[str, ...]:
+        """The words that take at least `MOST_BLAMED` of a prompt's predicted risk with them, in lower case."""
+        self._find_harmless([original])
+        return self._most_blamed[original]
+
     def _similarity(self, originals: Sequence[str], texts: Sequence[str]) -> Scores:
         """Answers to one prompt stand next to each other, and go through the encoder together."""
         found: list[float] = []
@@ -163,6 +172,13 @@ class DistilledReward:
                 if item.share >= self.weights.harmless_share
                 for word in faults.words(item.word)
             }
+            self._most_blamed[text] = tuple(
+                word
+                for item in risk.words
+                if item.share * risk.overall >= MOST_BLAMED
+                for word in faults.words(item.word)
+                if len(word) > 2
+            )
             own = (risk.overall, max(risk.categories.values()))
             self._floors[text] = own if risk.overall <= self.weights.harmless_risk else None
             self._harmless[text] = frozenset(word for word in faults.words(text) if len(word) > 2) - risky
