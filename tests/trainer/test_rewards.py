@@ -171,7 +171,7 @@ def test_harmless_words_are_found_once_a_prompt(reward: DistilledReward) -> None
 def test_a_word_that_many_prompts_get_is_worth_less_than_one_of_its_own() -> None:
     originals = ["a bloody knight", "a bloody knight", "a corpse", "a gun in the snow"]
     rewrites = ["a playful knight", "a shining knight", "a playful statue", "a gun with playful snow"]
-    # Of the two other prompts' answers all say "playful"; "shining" and "statue" are nobody else's, "with" is grammar.
+    # Of the two other prompts' answers all say "playful"; "shining", "statue" and "with" are nobody else's.
     # The corpse's word is in half of the knight's answers and in all of the gun's.
     assert faults.overused(originals, rewrites) == pytest.approx([1.0, 0.0, 0.75, 0.75])
     assert faults.overused(["a playful cat"] * 2, ["a playful cat", "a playful dog"]) == [0.0, 0.0]
@@ -183,10 +183,11 @@ def test_a_compound_is_overused_by_its_parts() -> None:
     assert faults.overused(["a grim flower-cat", "a sad flower"], rewrites) == [0.0, 0.0]
 
 
-def test_a_word_of_three_letters_is_overused_too_and_grammar_is_not() -> None:
-    rewrites = ["a knight and a hat", "a man who has a hat", "a cat, and you"]
+def test_short_words_and_those_of_grammar_are_overused_too_and_articles_are_not() -> None:
     originals = ["a bloody knight", "a man with a gun", "a cat and a corpse"]
-    assert faults.overused(originals, rewrites) == [0.5, 0.5, 0.0]
+    rewrites = ["a knight in a hat", "the man in the hat", "a cat and a bird and a tree"]
+    assert faults.overused(originals, rewrites) == [1.0, 1.0, 0.0]
+    assert faults.overused(originals, ["a knight and a fan", "an old man", rewrites[2]]) == [0.5, 0.0, 0.5]
 
 
 def test_overused_words_cost(reward: DistilledReward) -> None:

@@ -94,12 +94,7 @@ def _most_pieces(word: str, pieces: Callable[[str], int]) -> int:
     return max(pieces(part) for part in re.split(r"['’-]", word) if part)
 
 
-_GRAMMAR = frozenset(
-    """
-    about all and any are but can for from had has have her him his into its may nor not off out over own she that the
-    their them then they this through too was were where which while who with you your
-    """.split()  # noqa: SIM905
-)
+_ARTICLES = frozenset(("a", "an", "the"))
 
 
 def overused(originals: Sequence[str], rewrites: Sequence[str]) -> list[float]:
@@ -126,15 +121,18 @@ def overused(originals: Sequence[str], rewrites: Sequence[str]) -> list[float]:
 
 
 def new_words(original: str, rewrite: str) -> set[str]:
-    """Words of `rewrite` that `original` does not have: of three letters and more, compounds as their parts.
+    """Words that `rewrite` has more often than `original`, compounds as their parts; articles, which come and go with
+    their nouns, and single letters left out.
 
-    While they had to have four, a policy put "a hat" into 174 of 298 rewrites.
+    Every word that did not count was found out: of three letters ("a hat" in 174 of 298 rewrites), of grammar ("and" in
+    296), and those that the prompt has once already.
     """
-    return _parts(rewrite) - _parts(original) - _GRAMMAR
+    more = Counter(_parts(rewrite)) - Counter(_parts(original))
+    return set(more) - _ARTICLES
 
 
-def _parts(text: str) -> set[str]:
-    return {part for word in words(text) for part in word.split("-") if len(part) > 2}
+def _parts(text: str) -> list[str]:
+    return [part for word in words(text) for part in word.split("-") if len(part) > 1]
 
 
 def copied(original: str, rewrite: str) -> float:
