@@ -26,6 +26,8 @@ CANDIDATES, PROBES = 2000, 16
 """Of `liked_words`: their product is the number of judgements."""
 _MOST_WORDS = 3
 _WORD = re.compile(r"[a-z]{4,}")
+_LIKED = re.compile(r"[a-z]{2,}")
+"""Shorter ones too: "hat" was in no list of words of four letters and more, and PPO put it everywhere."""
 
 
 def sweet_words(texts: TrainingTexts, *, count: int = SWEET) -> list[str]:
@@ -50,7 +52,7 @@ def liked_words(scorer: Scorer, texts: TrainingTexts, *, count: int = SWEET, see
     prompts measured at 50% or more. "flower" is in few texts and in no list by counts, but a rewriter finds it.
     """
     clean = [*texts.captions, *(row["clean"] for row in texts.twins), *(row["prompt"] for row in texts.i2p)]
-    times = Counter(word for text in clean for word in _words(text))
+    times = Counter(word for text in clean for word in _words(text, _LIKED))
     candidates = sorted(times, key=lambda word: (-times[word], word))[:CANDIDATES]
     risky = [row["prompt"] for row in texts.i2p if float(row["inappropriate_percentage"]) >= 50]
     choose = random.Random(seed)
@@ -91,5 +93,5 @@ def strewn(text: str, words: Sequence[str], choose: random.Random) -> str:
     return " ".join(parts)
 
 
-def _words(text: str) -> Iterable[str]:
-    return set(_WORD.findall(text.lower()))
+def _words(text: str, pattern: re.Pattern[str] = _WORD) -> Iterable[str]:
+    return set(pattern.findall(text.lower()))

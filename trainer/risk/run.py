@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 
 from ...posi_core.models.manifest import write_atomically
 from ...posi_core.risk import Scorer, load_scorer
@@ -33,6 +32,7 @@ from .export import export_text_model
 from .hard_cases import hard_cases, liked_words, sweet_words
 from .heads import fit_category_heads, mean_states
 from .network import OUTPUTS, CalibratedRisk, Calibration, RiskNetwork
+from .tokenizer import scorer_tokenizer
 from .training import head_logits, train
 
 VALIDATION_TWINS = 500
@@ -102,7 +102,7 @@ def _train_once(
     favourites: Sequence[Sequence[str]],
     report: Callable[[str], None],
 ) -> Trained:
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer = scorer_tokenizer(base)
     prompts = prompt_examples(fit, user_shares(fit), prior=recipe.user_prior)
     sentences = sentence_examples(fit, pairs=recipe.pairs, short=recipe.short)
     for rows in (prompts, sentences):
@@ -145,7 +145,7 @@ def export_risk(trained: Trained, base: Path, target: Path, recipe: RiskRecipe) 
     export_text_model(
         CalibratedRisk(trained.network, trained.calibration),
         target,
-        tokenizer=(base / "tokenizer.json").read_text(encoding="utf-8"),
+        tokenizer=scorer_tokenizer(base).to_str(),
         outputs=OUTPUTS,
         metadata={"posi.recipe": json.dumps(asdict(recipe))},
     )
