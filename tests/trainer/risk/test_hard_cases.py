@@ -34,7 +34,10 @@ def test_liked_words_are_those_that_calm_a_scorer_wherever_they_stand() -> None:
         def score(self, prompts: Sequence[str]) -> list[Risk]:
             self.seen = prompts
             calm = [
-                ("flower" in text) * 0.3 + ("bird" in text) * 0.2 - ("knife" in text) * 0.1
+                ("flower" in text) * 0.3
+                + ("bird" in text) * 0.2
+                + ("hat" in text) * 0.1
+                - ("knife" in text) * 0.1
                 for text in prompts
             ]
             return [Risk(overall=0.8 - value, categories={"violence": 0.1}) for value in calm]
@@ -47,10 +50,10 @@ def test_liked_words_are_those_that_calm_a_scorer_wherever_they_stand() -> None:
     known = TrainingTexts(
         i2p=i2p,
         twins=[{"toxic": "x", "clean": "a flower"}],
-        captions=["a bird and a knife", "a house"],
+        captions=["a bird and a knife", "a house, a hat"],
         users=[],
     )
-    assert liked_words(scorer, known) == ["flower", "bird"]
+    assert liked_words(scorer, known) == ["flower", "bird", "hat"]
     assert liked_words(scorer, known, count=1) == ["flower"]
     assert len(scorer.seen) == 2  # what was measured as harmless is no probe
     assert liked_words(scorer, texts(TWINS)) == []
