@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import random
 
+import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from posi.trainer.risk.encoder import find_minilm
+from posi.posi_core.models import find
+from posi.posi_core.text_model import TOKENIZER_KEY
 from posi.trainer.risk.tokenizer import UNSEEN_WORDS, scorer_tokenizer
 from tokenizers import Tokenizer
 
@@ -14,8 +16,13 @@ WORDS = ["man", "android", "band", "orange", "knife", "theory", "1920s", "naïve
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    known = scorer_tokenizer(find_minilm())
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    """From MiniLM's own, which the shipped encoder holds."""
+    encoder = onnxruntime.InferenceSession(find("encoder"), providers=["CPUExecutionProvider"])
+    base = tmp_path_factory.mktemp("base")
+    own = encoder.get_modelmeta().custom_metadata_map[TOKENIZER_KEY]
+    (base / "tokenizer.json").write_text(own, encoding="utf-8")
+    known = scorer_tokenizer(base)
     known.no_padding()
     known.no_truncation()
     return known

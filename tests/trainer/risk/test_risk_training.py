@@ -183,6 +183,9 @@ def test_from_sources_to_a_scorer_file(base: Path, source: Path, tmp_path: Path)
     calm, grim = scorer.score(["a dog with bread", "a dog with knife and blood and corpse"], words=True)
     assert grim.overall > calm.overall
     assert [word.word for word in grim.words][:3] == ["a", "dog", "with"]
+    assert grim.words[0].share == 0
+    (dotted,) = scorer.score(["The dog, and with. A bread!"])
+    assert (dotted.overall, dotted.categories) == (calm.overall, calm.categories)
     points = json.loads((tmp_path / POINTS).read_text())
     assert points["scorer"] == scorer.identity
     limits = [points["presets"][name]["thresholds"]["overall"] for name in ("relaxed", "standard", "strict")]
