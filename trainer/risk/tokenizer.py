@@ -1,4 +1,4 @@
-"""The scorer's tokenizer: the encoder's, which drops articles, "and" and punctuation before it cuts words up.
+"""The scorer's tokenizer: the encoder's, which drops articles, "and", "or" and punctuation before it cuts words up.
 
 They say nothing about what is drawn, but captions are full of them and risky prompts, lists of tags, are not: a scorer
 that sees them takes "a", "and" and full stops for safety, and a rewriter that it pays puts them everywhere. Unseen,
