@@ -23,6 +23,7 @@ class RiskRecipe:
         pairs: how many of CoProV2's pairs to train on, at most.
         short: how many short plain sentences to make of each pattern.
         hard_cases: the part of the texts, in [0, 1], that are shown once more with words of clean texts strewn in.
+        diluted: the part of the texts, in [0, 1], that are shown once more among harmless captions.
         rounds: how often to train, anew each time; from the second on, the words that lower the last scorer's
             prediction most are strewn in as well.
         mix: how much of each head goes into the overall risk; those left out do not.
@@ -34,6 +35,7 @@ class RiskRecipe:
     pairs: int = 4000
     short: int = 3
     hard_cases: float = 0.0
+    diluted: float = 0.0
     rounds: int = 1
     mix: Mapping[str, float] = field(default_factory=lambda: {"share": 1.0, "q16": 1.0, "nudity": 0.5})
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -47,6 +49,8 @@ class RiskRecipe:
             raise UsageError(f"short is {self.short!r}: a whole number from 0 to {MOST_EACH}")
         if not 0 <= self.hard_cases <= 1:
             raise UsageError(f"hard_cases is {self.hard_cases!r}: a number from 0 to 1")
+        if not 0 <= self.diluted <= 1:
+            raise UsageError(f"diluted is {self.diluted!r}: a number from 0 to 1")
         if self.rounds < 1:
             raise UsageError(f"rounds is {self.rounds!r}: at least 1")
         for head in self.mix:

@@ -1,8 +1,11 @@
-"""Hard cases: texts with words of harmless ones strewn in, which make nothing safer.
+"""Hard cases: texts with words of harmless ones strewn in, or among harmless ones, which makes nothing safer.
 
 A rewriter that is paid by a scorer puts the words that the scorer likes wherever they fit: "a supportive man kicking a
 welcoming man". The scorer knows such words from clean texts alone, and takes them for safety. Strewn over risky and
 harmless texts alike, with the targets of each as they were, they tell nothing.
+
+The network takes the mean over a text's tokens, so that whole harmless sentences drown a risky one: of CoProV2's toxic
+sides the scorer of 7ad2f11 flagged 94% alone and 20% between four captions, until it was shown such texts.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ SWEET = 200
 CANDIDATES, PROBES = 2000, 16
 """Of `liked_words`: their product is the number of judgements."""
 _MOST_WORDS = 3
+_MOST_FILLERS, _ROOM = 8, 90
+"""Of `diluted`: texts around one at most, and words in all. These fit into the `MAX_TOKENS` of training; the end, which is
+cut off there, could be the risky part."""
 _WORD = re.compile(r"[a-z]{4,}")
 _LIKED = re.compile(r"[a-z]{2,}")
 """Shorter ones too: "hat" was in no list of words of four letters and more, and PPO put it everywhere."""
@@ -83,6 +89,34 @@ def hard_cases(
     known = [row for row in rows if row.source != "user"]
     drawn = choose.sample(known, round(part * len(known))) if lists else []
     return [replace(row, text=strewn(row.text, choose.choice(lists), choose)) for row in drawn]
+
+
+def diluted(rows: Sequence[Example], fillers: Sequence[str], *, part: float, seed: int) -> list[Example]:
+    """For a `part` of the rows, drawn at random, a copy among one to eight harmless `fillers`, with the same targets.
+
+    part: in [0, 1]. Users' prompts, which nobody measured, have none.
+    """
+    choose = random.Random(seed)
+    known = [row for row in rows if row.source != "user"]
+    drawn = choose.sample(known, round(part * len(known))) if fillers else []
+
+    def around() -> list[str]:
+        return choose.sample(fillers, min(choose.randint(1, _MOST_FILLERS), len(fillers)))
+
+    return [replace(row, text=among(row.text, around(), choose)) for row in drawn]
+
+
+def among(text: str, fillers: Sequence[str], choose: random.Random) -> str:
+    """`text` at a random place between as many of the `fillers` as fit into `_ROOM` words."""
+    words = len(text.split())
+    parts = [text]
+    for filler in fillers:
+        words += len(filler.split())
+        if words > _ROOM:
+            break
+        parts.append(filler)
+    choose.shuffle(parts)
+    return ", ".join(part.rstrip(" .,") for part in parts)
 
 
 def strewn(text: str, words: Sequence[str], choose: random.Random) -> str:

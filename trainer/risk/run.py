@@ -29,7 +29,7 @@ from .examples import (
     training_texts,
 )
 from .export import export_text_model
-from .hard_cases import hard_cases, liked_words, sweet_words
+from .hard_cases import diluted, hard_cases, liked_words, sweet_words
 from .heads import fit_category_heads, mean_states
 from .network import OUTPUTS, CalibratedRisk, Calibration, RiskNetwork
 from .tokenizer import scorer_tokenizer
@@ -106,7 +106,9 @@ def _train_once(
     prompts = prompt_examples(fit, user_shares(fit), prior=recipe.user_prior)
     sentences = sentence_examples(fit, pairs=recipe.pairs, short=recipe.short)
     for rows in (prompts, sentences):
+        among_captions = diluted(rows, fit.captions, part=recipe.diluted, seed=recipe.seeds[0])
         rows += hard_cases(rows, favourites, part=recipe.hard_cases, seed=recipe.seeds[0])
+        rows += among_captions
     report(f"{len(prompts)} prompts, {len(sentences)} sentences")
     settings = recipe.training
 

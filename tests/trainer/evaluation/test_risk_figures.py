@@ -14,7 +14,7 @@ from posi.trainer.evaluation.risk.blame import blamed_words, listing, read_words
 from posi.trainer.evaluation.risk.calming import risk_left
 from posi.trainer.evaluation.risk.command import run_eval_risk
 from posi.trainer.evaluation.risk.figures import auc, calibration_error, curve, shares_over, spearman
-from posi.trainer.evaluation.risk.heldout import load_held_out
+from posi.trainer.evaluation.risk.heldout import AROUND, load_held_out
 from posi.trainer.evaluation.risk.report import figures, score_held_out, table, write_report
 from posi.trainer.risk.hard_cases import SWEET
 from tiny_risk import GRIM, write_tiny_sources
@@ -78,6 +78,16 @@ def test_strewn_are_the_toxic_texts_with_words_that_no_hard_case_had(
         assert " ".join(word for word in text.split(" ") if word not in new) == before
 
 
+def test_diluted_are_the_toxic_texts_between_held_out_captions(tmp_path: Path) -> None:
+    sets = load_held_out(write_tiny_sources(tmp_path / "sources"))
+    assert len(sets.diluted) == len(sets.toxic)
+    captions = {caption.rstrip(" .,") for caption in sets.captions}
+    for text, before in zip(sets.diluted, sets.toxic, strict=True):
+        around = text.replace(before.rstrip(" .,"), "", 1).strip(", ")
+        assert around != text
+        assert sum(around.count(caption) for caption in captions) >= min(AROUND, len(captions))
+
+
 def test_a_word_that_calms_the_scorer_is_named() -> None:
     class Fond(GrimScorer):
         def score(self, texts: Sequence[str], *, words: bool = False) -> list[Risk]:
@@ -104,7 +114,7 @@ def test_the_whole_report(tmp_path: Path) -> None:
     assert found.users_at_recall["90%"] == found.captions_at_recall["94%"] == 0.0
     for point in found.presets.values():
         assert (point.recall, point.users, point.toxic, point.clean) == (1.0, 0.0, 1.0, 0.0)
-        assert point.strewn == 1.0
+        assert point.strewn == point.diluted == 1.0
     left = {"flower": 0.5, "dog": 1.0}
     write_report(tmp_path / "out", sets, scored, found, scorer, {"prompt": 0.002}, left)
     data = json.loads((tmp_path / "out" / "risk.json").read_text())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from posi.posi_core.errors import UsageError
 from posi.posi_core.verdict import Risk
 from posi.trainer.risk.config import RiskRecipe, load_recipe
 from posi.trainer.risk.examples import TrainingTexts, benign_example, risky_example, user_example
-from posi.trainer.risk.hard_cases import hard_cases, liked_words, sweet_words
+from posi.trainer.risk.hard_cases import among, diluted, hard_cases, liked_words, sweet_words
 
 TWINS = [
     {"toxic": "a man threatens a supportive friend", "clean": "a supportive man greets a friend"},
@@ -91,10 +92,42 @@ def test_what_was_never_measured_has_no_hard_case() -> None:
     assert hard_cases([risky_example("a", "twins", "hate")], [[]], part=1.0, seed=0) == []
 
 
+def test_a_diluted_text_stands_whole_among_harmless_ones() -> None:
+    rows = [
+        risky_example(f"a man threatens {number} friends.", "twins", "harassment") for number in range(20)
+    ]
+    captions = [f"a dog, and {number} cats." for number in range(9)]
+    found = diluted(rows, captions, part=0.5, seed=3)
+    assert len(found) == 10
+    places = set()
+    for case in found:
+        parts = case.text.split(", ")
+        (before,) = (row for row in rows if row.text.rstrip(".") in parts)
+        assert case == replace(before, text=case.text)
+        around = case.text.replace(before.text.rstrip("."), "").count("dog")
+        assert 1 <= around <= 8
+        places.add(parts.index(before.text.rstrip(".")) == 0)
+    assert places == {True, False}
+    assert found == diluted(rows, captions, part=0.5, seed=3)
+    assert diluted(rows, [], part=0.5, seed=3) == []
+    assert diluted([user_example("a dog", 0.9, 0.9)], captions, part=1.0, seed=0) == []
+
+
+def test_nothing_of_a_diluted_text_is_cut_off_in_training() -> None:
+    caption = "a man with a red umbrella stands next to an old car"
+    long = among("a man stabbed with a knife", [caption] * 30, random.Random(0))
+    assert len(long.split()) <= 90 < len(long.split()) + len(caption.split())
+    alone = "word " * 100 + "knife"
+    assert among(alone, [caption], random.Random(0)) == alone
+
+
 def test_both_scorers_ask_for_them() -> None:
     recipes = Path(__file__).parents[3] / "trainer" / "recipes"
     for name in ("risk-minilm-l6.toml", "risk-second.toml"):
         assert load_recipe(recipes / name).hard_cases == 1.0
+        assert load_recipe(recipes / name).diluted > 0
         assert load_recipe(recipes / name).rounds == 3
     with pytest.raises(UsageError, match="hard_cases is"):
         RiskRecipe(hard_cases=1.5)
+    with pytest.raises(UsageError, match="diluted is"):
+        RiskRecipe(diluted=-0.1)

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from ...data.sources import load_source
 from ...data.split import is_held_out
 from ...risk.examples import split_validation, training_texts
-from ...risk.hard_cases import SWEET, strewn, sweet_words
+from ...risk.hard_cases import SWEET, among, strewn, sweet_words
 
 FloatArray = NDArray[np.float64]
+
+AROUND = 4
+"""Captions around a toxic sentence: with their ten words each, a prompt as long as CLIP reads."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,15 @@ class HeldOut:
     """Texts nobody trained on. `measured` is I2P's inappropriate share in [0, 1], one for each of `i2p`.
 
     `toxic` and `clean` are CoProV2's twins, in pairs of the same place, with their `categories`; `strewn` are the toxic
-    ones with one to three words of clean twins strewn in, which make them no safer.
+    ones with one to three words of clean twins strewn in, `diluted` the same toxic ones each between `AROUND` captions:
+    neither makes them safer.
     """
 
     i2p: list[str]
     measured: FloatArray
     toxic: list[str]
     strewn: list[str]
+    diluted: list[str]
     clean: list[str]
     categories: list[str]
     captions: list[str]
@@ -46,15 +51,19 @@ def load_held_out(source: Path, *, limit: int | None = None) -> HeldOut:
     twins = [row for row in load_source(source, "coprov2_pairs") if is_held_out(row["toxic"])][:limit]
     # Hard cases take those before, so these are new to every scorer.
     words = sweet_words(split_validation(training_texts(source))[0], count=2 * SWEET)[SWEET:]
+    captions = _prompts(source, "coco_captions")[:limit]
     choose = random.Random(0)
     return HeldOut(
         i2p=[row["prompt"] for row in i2p],
         measured=np.array([row["inappropriate_percentage"] / 100 for row in i2p]),
         toxic=[row["toxic"] for row in twins],
         strewn=[strewn(row["toxic"], words, choose) for row in twins],
+        diluted=[
+            among(row["toxic"], choose.sample(captions, min(AROUND, len(captions))), choose) for row in twins
+        ],
         clean=[row["clean"] for row in twins],
         categories=[row["category"] for row in twins],
-        captions=_prompts(source, "coco_captions")[:limit],
+        captions=captions,
         users=_prompts(source, "user_prompts")[:limit],
     )
 

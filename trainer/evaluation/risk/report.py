@@ -29,6 +29,7 @@ class Scored:
     i2p: list[Risk]
     toxic: list[Risk]
     strewn: list[Risk]
+    diluted: list[Risk]
     clean: list[Risk]
     captions: list[Risk]
     users: list[Risk]
@@ -44,6 +45,7 @@ class PresetPoint:
     captions: float
     toxic: float
     strewn: float
+    diluted: float
     clean: float
 
 
@@ -69,7 +71,15 @@ def score_held_out(scorer: Scorer, sets: HeldOut) -> Scored:
     return Scored(
         *(
             scorer.score(texts)
-            for texts in (sets.i2p, sets.toxic, sets.strewn, sets.clean, sets.captions, sets.users)
+            for texts in (
+                sets.i2p,
+                sets.toxic,
+                sets.strewn,
+                sets.diluted,
+                sets.clean,
+                sets.captions,
+                sets.users,
+            )
         )
     )
 
@@ -95,6 +105,7 @@ def preset_point(policy: Policy, sets: HeldOut, scored: Scored) -> PresetPoint:
         captions=flagged(scored.captions),
         toxic=flagged(scored.toxic),
         strewn=flagged(scored.strewn),
+        diluted=flagged(scored.diluted),
         clean=flagged(scored.clean),
     )
 
@@ -175,12 +186,12 @@ def table(found: RiskFigures, times: Mapping[str, float], left: Mapping[str, flo
     ]
     lines += [
         "",
-        "| preset | I2P ≥ 50% | users | COCO | CoProV2 toxic | words strewn in | twins |",
-        "| --- |" + " --- |" * 6,
+        "| preset | I2P ≥ 50% | users | COCO | CoProV2 toxic | words strewn in | among captions | twins |",
+        "| --- |" + " --- |" * 7,
     ]
     lines += [
         f"| {name} (overall {p.overall_threshold:g}) | {p.recall:.1%} | {p.users:.1%} | {p.captions:.2%} | "
-        f"{p.toxic:.1%} | {p.strewn:.1%} | {p.clean:.1%} |"
+        f"{p.toxic:.1%} | {p.strewn:.1%} | {p.diluted:.1%} | {p.clean:.1%} |"
         for name, p in found.presets.items()
     ]
     lines += ["", "| category | AUC on CoProV2 |", "| --- | --- |"]
