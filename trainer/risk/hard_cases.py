@@ -29,8 +29,8 @@ CANDIDATES, PROBES = 2000, 16
 """Of `liked_words`: their product is the number of judgements."""
 _MOST_WORDS = 3
 _MOST_FILLERS, _ROOM = 8, 90
-"""Of `diluted`: texts around one at most, and words in all. These fit into the `MAX_TOKENS` of training; the end, which is
-cut off there, could be the risky part."""
+"""Of `diluted`: texts around one at most, and words in all. These fit into the `MAX_TOKENS` of training; the end,
+which is cut off there, could be the risky part."""
 _WORD = re.compile(r"[a-z]{4,}")
 _LIKED = re.compile(r"[a-z]{2,}")
 """Shorter ones too: "hat" was in no list of words of four letters and more, and PPO put it everywhere."""
