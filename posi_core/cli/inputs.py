@@ -21,7 +21,7 @@ class Prompts:
 
 
 def read_prompts(texts: Sequence[str] | None, file: str | None) -> Prompts:
-    """From TEXT arguments or `--file` ("-" is standard input, read as it comes).
+    """From TEXT arguments or `--file`; "-" in either place is standard input, read as it comes.
 
     An empty line is a prompt, so that output lines match input lines. Lines end with LF or CRLF and with
     nothing else. Raises UsageError if there is no input, or two, or it is not UTF-8 (UTF-16 with a byte order
@@ -29,7 +29,7 @@ def read_prompts(texts: Sequence[str] | None, file: str | None) -> Prompts:
     """
     if file is not None and texts:
         raise UsageError("Give either prompts or --file, not both")
-    if file == "-":
+    if file == "-" or (file is None and list(texts or ()) == ["-"]):
         return Prompts(_lines("standard input", sys.stdin.buffer), None, True)
     if file is not None:
         lines = _read_file(Path(file).expanduser())

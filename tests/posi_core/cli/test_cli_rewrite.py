@@ -68,6 +68,13 @@ def test_an_empty_line_is_an_empty_pass(run: Any, lines: Any) -> None:
     assert second["text"] == "a quiet lake"
 
 
+@pytest.mark.parametrize("arguments", [["-"], ["--file", "-"]])
+def test_a_dash_is_standard_input(run: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a bloody knight\na quiet lake\n")))
+    answer = run("rewrite", *arguments)
+    assert answer.lines == ["a shining knight", "a quiet lake"]
+
+
 def test_an_empty_file_gives_nothing(run: Any, lines: Any) -> None:
     answer = run("rewrite", "--file", lines(b""))
     assert (answer.code, answer.out) == (0, "")
