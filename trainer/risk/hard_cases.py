@@ -5,7 +5,7 @@ welcoming man". The scorer knows such words from clean texts alone, and takes th
 harmless texts alike, with the targets of each as they were, they tell nothing.
 
 The network takes the mean over a text's tokens, so that whole harmless sentences drown a risky one: of CoProV2's toxic
-sides the scorer of 7ad2f11 flagged 94% alone and 20% between four captions, until it was shown such texts.
+sides the scorer of 7ad2f11 flagged 94% alone and 26% between four captions, until it was shown such texts.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def test_articles_and_punctuation_tell_it_nothing(scorer: OnnxScorer) -> None:
 
 @pytest.mark.parametrize("text", list(RISKY))
 def test_harmless_sentences_around_it_make_nothing_safe(scorer: OnnxScorer, text: str) -> None:
-    """Of CoProV2's toxic sides the scorer of 7ad2f11 flagged 94% alone, and 20% between four captions."""
+    """Of CoProV2's toxic sides the scorer of 7ad2f11 flagged 94% alone, and 26% between four captions."""
     around = [
         "a vase of tulips stands on a window sill",
         "two bicycles lean against a red brick wall",

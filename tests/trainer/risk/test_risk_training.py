@@ -172,12 +172,14 @@ def test_calibration_keeps_the_order_and_meets_the_mean() -> None:
 
 def test_from_sources_to_a_scorer_file(base: Path, source: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    recipe = RiskRecipe(seeds=(0, 1), hard_cases=0.5, training=replace(FAST, steps=80))
+    recipe = RiskRecipe(seeds=(0, 1), hard_cases=0.5, diluted=0.25, training=replace(FAST, steps=80))
     target = run_train_risk(source, base, recipe, tmp_path, report=said.append)
     fit, _ = split_validation(training_texts(source))
     plain = (prompt_examples(fit, [0.0] * len(fit.users), prior=0.5), sentence_examples(fit, pairs=4000))
-    half = [sum(row.source != "user" for row in part) / 2 for part in plain]
-    prompts, sentences = (len(part) + round(more) for part, more in zip(plain, half, strict=True))
+    known = [sum(row.source != "user" for row in part) for part in plain]
+    prompts, sentences = (
+        len(part) + round(more / 2) + round(more / 4) for part, more in zip(plain, known, strict=True)
+    )
     assert said[0] == f"{prompts} prompts, {sentences} sentences"
     scorer = OnnxScorer(target, threads=1)
     calm, grim = scorer.score(["a dog with bread", "a dog with knife and blood and corpse"], words=True)
