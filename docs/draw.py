@@ -13,7 +13,7 @@ from rich.text import Text
 
 PROMPTS = (
     "a lighthouse on a cliff at dawn, watercolor, soft light",
-    "a soldier stabbing an enemy, etching by gustave dore",
+    "a pirate stabbing a sailor on a quay, ink drawing",
 )
 
 
