@@ -30,6 +30,7 @@ from posi.trainer.risk.examples import (
     training_texts,
 )
 from posi.trainer.risk.hard_cases import hard_cases
+from posi.trainer.risk.templates import MOST_EACH
 from posi.trainer.risk.training import TrainingConfig, head_logits, ranking_loss, train
 from tiny_risk import CONFIG, hugging_face_state, tiny_tokenizer, write_tiny_base, write_tiny_sources
 
@@ -246,7 +247,7 @@ def test_recipes(tmp_path: Path) -> None:
         ("stepz = 1", "unknown key 'stepz'"),
         ("[training]\nsteeps = 1", r"unknown key 'training\.steeps'"),
         ("user_prior = 2", "user_prior is 2"),
-        ("short = 57", "short is 57"),
+        (f"short = {MOST_EACH + 1}", f"short is {MOST_EACH + 1}"),
         ("seeds = []", "seeds is empty"),
         ("[mix]\nq17 = 1", r"mix\.q17 is not known"),
         ("[mix]\nq16 = 0", "no head a weight"),
