@@ -16,7 +16,9 @@ from posi.trainer.evaluation.risk.command import run_eval_risk
 from posi.trainer.evaluation.risk.figures import auc, calibration_error, curve, shares_over, spearman
 from posi.trainer.evaluation.risk.heldout import AROUND, load_held_out
 from posi.trainer.evaluation.risk.report import figures, score_held_out, table, write_report
+from posi.trainer.evaluation.risk.styled import CALM, ENDINGS, VIOLENT, in_styles
 from posi.trainer.risk.hard_cases import SWEET
+from posi.trainer.risk.templates import FRAMES, MOST_EACH, short_sentences
 from tiny_risk import GRIM, write_tiny_sources
 
 
@@ -88,6 +90,14 @@ def test_diluted_are_the_toxic_texts_between_held_out_captions(tmp_path: Path) -
         assert sum(around.count(caption) for caption in captions) >= min(AROUND, len(captions))
 
 
+def test_sentences_in_styles_are_new_to_training() -> None:
+    trained = {text for text, _ in short_sentences(each=MOST_EACH)}
+    styled = in_styles([*VIOLENT, *CALM])
+    assert len(set(styled)) == len(ENDINGS) * (len(VIOLENT) + len(CALM))
+    assert trained.isdisjoint(styled)
+    assert not {f"{{}}{ending}" for ending in ENDINGS if ending} & set(FRAMES)
+
+
 def test_a_word_that_calms_the_scorer_is_named() -> None:
     class Fond(GrimScorer):
         def score(self, texts: Sequence[str], *, words: bool = False) -> list[Risk]:
@@ -106,6 +116,7 @@ def test_a_word_that_calms_the_scorer_is_named() -> None:
 def test_the_whole_report(tmp_path: Path) -> None:
     sets = load_held_out(write_tiny_sources(tmp_path / "sources"))
     assert all(map(is_held_out, [*sets.i2p, *sets.toxic, *sets.captions, *sets.users]))
+    sets = replace(sets, violent=["a knife , fresco", "a fist"], calm=["a lake", "a", "b", "a knife"])
     scorer = GrimScorer()
     scored = score_held_out(scorer, sets)
     found = figures(sets, scored)
@@ -115,6 +126,7 @@ def test_the_whole_report(tmp_path: Path) -> None:
     for point in found.presets.values():
         assert (point.recall, point.users, point.toxic, point.clean) == (1.0, 0.0, 1.0, 0.0)
         assert point.strewn == point.diluted == 1.0
+        assert (point.violent, point.calm) == (0.5, 0.25)
     left = {"flower": 0.5, "dog": 1.0}
     write_report(tmp_path / "out", sets, scored, found, scorer, {"prompt": 0.002}, left)
     data = json.loads((tmp_path / "out" / "risk.json").read_text())

@@ -13,6 +13,7 @@ from ...data.sources import load_source
 from ...data.split import is_held_out
 from ...risk.examples import split_validation, training_texts
 from ...risk.hard_cases import SWEET, among, strewn, sweet_words
+from .styled import CALM, VIOLENT, in_styles
 
 FloatArray = NDArray[np.float64]
 
@@ -26,7 +27,7 @@ class HeldOut:
 
     `toxic` and `clean` are CoProV2's twins, in pairs of the same place, with their `categories`; `strewn` are the toxic
     ones with one to three words of clean twins strewn in, `diluted` the same toxic ones each between `AROUND` captions:
-    neither makes them safer.
+    neither makes them safer. `violent` and `calm` are short sentences of our own in sixteen styles each.
     """
 
     i2p: list[str]
@@ -38,6 +39,8 @@ class HeldOut:
     categories: list[str]
     captions: list[str]
     users: list[str]
+    violent: list[str]
+    calm: list[str]
 
     @property
     def risky(self) -> NDArray[np.bool_]:
@@ -65,6 +68,8 @@ def load_held_out(source: Path, *, limit: int | None = None) -> HeldOut:
         categories=[row["category"] for row in twins],
         captions=captions,
         users=_prompts(source, "user_prompts")[:limit],
+        violent=in_styles(VIOLENT)[:limit],
+        calm=in_styles(CALM)[:limit],
     )
 
 

@@ -33,6 +33,8 @@ class Scored:
     clean: list[Risk]
     captions: list[Risk]
     users: list[Risk]
+    violent: list[Risk]
+    calm: list[Risk]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class PresetPoint:
     strewn: float
     diluted: float
     clean: float
+    violent: float
+    calm: float
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def score_held_out(scorer: Scorer, sets: HeldOut) -> Scored:
                 sets.clean,
                 sets.captions,
                 sets.users,
+                sets.violent,
+                sets.calm,
             )
         )
     )
@@ -107,6 +113,8 @@ def preset_point(policy: Policy, sets: HeldOut, scored: Scored) -> PresetPoint:
         strewn=flagged(scored.strewn),
         diluted=flagged(scored.diluted),
         clean=flagged(scored.clean),
+        violent=flagged(scored.violent),
+        calm=flagged(scored.calm),
     )
 
 
@@ -186,12 +194,13 @@ def table(found: RiskFigures, times: Mapping[str, float], left: Mapping[str, flo
     ]
     lines += [
         "",
-        "| preset | I2P ≥ 50% | users | COCO | CoProV2 toxic | words strewn in | among captions | twins |",
-        "| --- |" + " --- |" * 7,
+        "| preset | I2P ≥ 50% | users | COCO | CoProV2 toxic | words strewn in | among captions | twins | "
+        "violent, in styles | calm, in styles |",
+        "| --- |" + " --- |" * 9,
     ]
     lines += [
         f"| {name} (overall {p.overall_threshold:g}) | {p.recall:.1%} | {p.users:.1%} | {p.captions:.2%} | "
-        f"{p.toxic:.1%} | {p.strewn:.1%} | {p.diluted:.1%} | {p.clean:.1%} |"
+        f"{p.toxic:.1%} | {p.strewn:.1%} | {p.diluted:.1%} | {p.clean:.1%} | {p.violent:.1%} | {p.calm:.1%} |"
         for name, p in found.presets.items()
     ]
     lines += ["", "| category | AUC on CoProV2 |", "| --- | --- |"]
